@@ -1,0 +1,220 @@
+"""The records that travel from stage to stage. Stages know these and nothing of each other.
+
+One NamedTuple per frame batch, segment and chunk (cheap to make); frozen dataclasses from Message up. Units: times in
+nanoseconds since 1970 UTC, lengths in bytes, frame numbers 1-based within their capture, text as Latin-1 (one character
+per byte on the wire).
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Column = NDArray[np.int64]
+
+_PORTS = struct.Struct("!HH")
+
+#: Confidences, weakest first; `--min-confidence` compares positions.
+CONFIDENCES = ("hint", "probable", "confirmed")
+#: Severities, weakest first; `--fail-on` compares positions.
+SEVERITIES = ("low", "medium", "high", "critical")
+
+
+class Origin(NamedTuple):
+    """Where frames come from: one per run of frames that share it."""
+
+    capture: str  # as the user gave it
+    link: int  # LINKTYPE_ number
+    digits: int  # decimals of a second that the capture's clock has: 0 .. 9
+    interface: str  # pcapng if_name, else ""
+
+
+class FrameBatch(NamedTuple):
+    """Many frames at once, as columns over one buffer. The buffer is reused: valid until the next batch is asked for."""
+
+    origin: Origin
+    buffer: bytearray | bytes
+    start: Column  # offset of each frame's first byte in buffer
+    captured: Column  # bytes of it that are there
+    wire: Column  # bytes it had on the wire
+    time_ns: Column
+    first_frame: int  # number of the first frame
+
+
+#: Outermost tunnel a packet came through; the position in this table is the first byte of a direction's key, so that
+#: the same connection seen inside and outside of a tunnel stays two streams (a header added between them is the find).
+TUNNEL_KINDS = ("", "gtp-u", "gre", "ip-in-ip", "vxlan", "geneve", "l2tp", "teredo", "ayiya", "capwap", "other")
+
+
+class Segment(NamedTuple):
+    """One TCP segment of one direction."""
+
+    key: bytes  # direction: tunnel kind (1), source, destination (4 or 16 each), source port (2), destination port (2)
+    seq: int  # sequence number of the first payload byte (or of the SYN), 0 .. 2**32 - 1
+    flags: int  # TCP flags, RFC 9293 section 3.1
+    payload: bytes
+    missing: int  # payload bytes that were on the wire behind `payload` but not captured (snap length)
+    sound: bool  # the checksum is right, or cannot be checked
+    frame: int
+    time_ns: int
+    teid: int | None  # GTP-U tunnel endpoint, outermost
+    origin: Origin
+
+
+class Chunk(NamedTuple):
+    """Bytes of one HTTP request direction in order. The gap is a field: `skipped` bytes are missing before `data`."""
+
+    key: bytes
+    data: bytes  # b"" only with `end`
+    skipped: int
+    end: bool  # promised once: nothing follows
+    frame: int
+    time_ns: int
+    teid: int | None
+    origin: Origin
+
+
+@dataclass(slots=True)
+class Coverage:
+    """How much there was, and how much of it was examined. What was not stands in Losses."""
+
+    frames: int = 0
+    bytes: int = 0  # of all frames, on the wire
+    streams: int = 0  # SYNs plus streams joined in the middle
+    requests: int = 0
+    tls_streams: int = 0  # ClientHellos
+    tcp_payload_bytes: int = 0
+    examined_bytes: int = 0  # payload of readable HTTP, both directions
+
+    def merge(self, other: Coverage) -> None:
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+def reverse_key(key: bytes) -> bytes:
+    """The key of the other direction of the same connection."""
+    half = (len(key) - 5) // 2
+    return key[:1] + key[1 + half : 1 + 2 * half] + key[1 : 1 + half] + key[-2:] + key[-4:-2]
+
+
+def endpoints(key: bytes) -> tuple[str, int, str, int]:
+    """Source address and port, destination address and port of a direction, addresses as text."""
+    half = (len(key) - 5) // 2
+    family = socket.AF_INET if half == 4 else socket.AF_INET6
+    source = socket.inet_ntop(family, key[1 : 1 + half])
+    destination = socket.inet_ntop(family, key[1 + half : 1 + 2 * half])
+    source_port, destination_port = _PORTS.unpack(key[-4:])
+    return source, source_port, destination, destination_port
+
+
+Pair = tuple[str, str | None]  # header line: name as on the wire, value; (line, None) without a colon
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One HTTP request as read from the wire."""
+
+    origin: Origin  # of the frame that completes the head
+    time_ns: int  # of the frame that completes the head
+    frame: int  # holds the message's first byte
+    frame_end: int  # completes the head
+    begins_in: str  # capture that holds `frame`: differs from origin.capture when a series cuts the head
+    client: str
+    client_port: int
+    server: str
+    server_port: int
+    teid: int | None
+    tunnel: str  # "" or the outermost kind of tunnel: "gtp-u", "gre", ...
+    protocol: str  # "http/1.1", "http/1.0"
+    method: str
+    target: str  # as on the wire
+    host: str  # lower case, no port; the server's address when the request names none
+    headers: tuple[Pair, ...]
+    partial: bool  # the head was cut
+
+
+class Field(NamedTuple):
+    """One place of a message that may hold an identifier."""
+
+    place: str  # header, cookie, query, path, host, referer, user-agent, body, response-header, response-body
+    name: str  # as on the wire
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One identifier found in one field. Holds the raw value: never leaves the process as it is."""
+
+    field: Field
+    rule: str  # stable id of the signature or detector: "x-up-calling-line-id"
+    identifier: str  # msisdn, imsi, imei, iccid, meid_esn, subscriber_token, private_ip, cell_location, ...
+    value: str  # innermost decoded value (contract.md)
+    normal: str  # normal form: what the pseudonym is made of
+    encoding: tuple[str, ...]  # outermost first, () when plain
+    confidence: str  # one of CONFIDENCES
+    severity: str  # one of SEVERITIES
+    rotating: bool  # a token that changes: not counted as a subscriber
+    origin: str  # injected, consistent-with-injection, client-sent, unknown
+    evidence: tuple[str, ...]  # short words
+    carriers: tuple[str, ...] = ()  # PLMNs ("234-10") of which the name or value alone is evidence for the network
+    home: tuple[str, ...] = ()  # PLMNs of which the value is evidence for the home operator
+    spans: tuple[str, ...] = ()  # captured strings, besides the value, that must not be shown (the undecoded value)
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A network or operator, and why we think so."""
+
+    name: str
+    country: str | None  # ISO 3166 alpha-2
+    mcc: str | None
+    mnc: str | None
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    verdict: str = "no-policy"
+    partner: str | None = None
+    purpose: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One leak line of the result, schema 1 (docs/formats.md). Safe to print: values are masked unless shown."""
+
+    time: str  # RFC 3339, UTC
+    capture: str
+    frame: int
+    frame_end: int
+    client: str
+    client_port: int
+    server: str
+    server_port: int
+    teid: int | None
+    host: str
+    method: str
+    target: str
+    place: str
+    name: str
+    rule: str
+    identifier: str
+    value: str
+    pseudonym: str
+    encoding: tuple[str, ...]
+    confidence: str
+    severity: str
+    origin: str
+    bearer: str  # cellular, wifi, unknown
+    network: Carrier | None
+    home_operator: Carrier | None
+    recipient: Recipient
+    fingerprint: str
+    evidence: tuple[str, ...]
+    partial: bool

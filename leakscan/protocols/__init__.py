@@ -1,0 +1,7 @@
+"""Protocols above TCP: chunks in, messages out. `PROTOCOLS` names them."""
+
+from __future__ import annotations
+
+from leakscan.protocols.http1 import Http1
+
+PROTOCOLS = {"http1": Http1}

@@ -1,0 +1,276 @@
+"""HTTP/1 requests (RFC 9112) from the chunks of client directions.
+
+In: chunks. Out: one Message a request head, whole or cut. Tolerant where real traffic is: bare LF, folded lines, spaces
+and bytes that don't belong, odd methods, absolute and CONNECT targets, Expect, Upgrade. Header lines stay raw: order,
+case, duplicates. Inside a body of known length a request line is body; after a hole, behind a tunnel (CONNECT, Upgrade)
+and after anything that is no request the next request line at the beginning of a segment counts.
+
+State: one parser a direction, made by the first chunk and gone with the last, so reassembly's bound holds here too.
+Each keeps at most MAX_HEAD_BYTES of an unfinished head; of a body only how much is still to come.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from leakscan.losses import Losses
+from leakscan.model import TUNNEL_KINDS, Chunk, Coverage, Message, Pair, endpoints
+from leakscan.verdicts import MORE, REQUEST, REQUEST_LINE, classify
+
+MAX_HEAD_BYTES = 256 << 10
+MAX_HEADER_LINES = 2000
+MAX_CHUNK_LINE = 4096  # size line of a chunked body, with extensions
+MAX_LENGTH_DIGITS = 18
+
+_HEAD_END = re.compile(rb"\n\r*\n")
+_LINE_END = re.compile(r"\r*\n(?![ \t])")
+_CUT_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32})[ \t]+([^\r\n]*)")
+_DIGITS = re.compile(rf"[0-9]{{1,{MAX_LENGTH_DIGITS}}}\Z")
+_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r*\Z")
+_SPACE = " \t\r\n"
+
+# What the parser expects next.
+HEAD, BODY, CHUNK_LINE, CHUNK_DATA, CHUNK_END, TRAILERS, LOST = range(7)
+
+
+class _Parser:
+    """One direction."""
+
+    __slots__ = ("buffer", "expects", "key", "marks", "mode", "remaining", "tunnel")
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.mode = HEAD
+        self.buffer = b""  # unfinished head, or line of a chunked body
+        self.marks: list[tuple[int, Chunk]] = []  # (length of buffer after it, chunk): which frame held which byte
+        self.remaining = 0  # bytes of the body, or of its chunk, still to come
+        self.expects = False  # 100-continue: the body may never come
+        self.tunnel = False
+
+
+class Http1:
+    """Parses all directions of one series of captures."""
+
+    def __init__(self, coverage: Coverage, losses: Losses) -> None:
+        self._coverage = coverage
+        self._losses = losses
+        self._parsers: dict[bytes, _Parser] = {}
+
+    def messages(self, chunks: Iterable[Chunk]) -> Iterator[Message]:
+        """Requests in the order in which their heads become complete."""
+        for chunk in chunks:
+            parser = self._parsers.get(chunk.key)
+            if parser is None:
+                parser = self._parsers[chunk.key] = _Parser(chunk.key)
+            if chunk.skipped:
+                yield from self._skip(parser, chunk.skipped)
+            if chunk.data:
+                yield from self._feed(parser, chunk)
+            if chunk.end:
+                yield from self._cut(parser, "http.head-cut")
+                del self._parsers[chunk.key]
+
+    def _skip(self, parser: _Parser, count: int) -> Iterator[Message]:
+        """A hole of `count` bytes. Within a body it is body; anywhere else the next request must be looked for."""
+        if parser.mode in (BODY, CHUNK_DATA) and count <= parser.remaining:
+            parser.remaining -= count
+            self._leave_body(parser)
+            return
+        yield from self._cut(parser, "http.head-torn")
+        self._lose(parser)
+
+    def _feed(self, parser: _Parser, chunk: Chunk) -> Iterator[Message]:
+        data = chunk.data
+        if parser.mode == LOST:
+            if classify(data) not in (REQUEST, MORE):
+                return
+            parser.mode = HEAD
+        elif parser.mode == BODY and parser.expects and classify(data) == REQUEST:
+            parser.mode = HEAD  # the server refused before the body was sent
+        parser.expects = False
+        while data:
+            if parser.mode == HEAD:
+                if not parser.buffer:
+                    data = data.lstrip(b"\r\n")
+                    if not data:
+                        return
+                message, data = self._head(parser, chunk, data)
+                if message is not None:
+                    yield message
+            elif parser.mode in (BODY, CHUNK_DATA):
+                count = min(parser.remaining, len(data))
+                parser.remaining -= count
+                data = data[count:]
+                self._leave_body(parser)
+            elif parser.mode == LOST:
+                return
+            else:
+                data = self._chunk_line(parser, data)
+
+    # -- heads -----------------------------------------------------------------------------------------------------
+
+    def _head(self, parser: _Parser, chunk: Chunk, data: bytes) -> tuple[Message | None, bytes]:
+        """Take bytes of a head; gives the message when it is complete, and the bytes behind it."""
+        before = len(parser.buffer)
+        buffer = parser.buffer + data if before else data
+        found = _HEAD_END.search(buffer, max(0, before - 3))
+        if found is None:
+            what = classify(buffer) if before < MAX_CHUNK_LINE else REQUEST
+            if what not in (REQUEST, MORE):
+                self._lose(parser)
+                return None, b""
+            parser.buffer = buffer
+            parser.marks.append((len(buffer), chunk))
+            if len(buffer) > MAX_HEAD_BYTES or len(parser.marks) > MAX_HEAD_BYTES // 16:
+                message = self._message(parser, buffer, chunk, partial=True)
+                self._losses["http.head-too-long"] += 1
+                self._lose(parser)
+                return message, b""
+            return None, b""
+        head, rest = buffer[: found.end()], buffer[found.end() :]
+        parser.marks.append((len(buffer), chunk))
+        if not REQUEST_LINE.match(head):
+            self._lose(parser)
+            return None, b""
+        message = self._message(parser, head, chunk, partial=False)
+        self._begin_body(parser, message)
+        return message, rest
+
+    def _cut(self, parser: _Parser, loss: str) -> Iterator[Message]:
+        """The head ends here, unfinished: what there is of it is still searched."""
+        if parser.mode == HEAD and parser.buffer and _CUT_LINE.match(parser.buffer):
+            self._losses[loss] += 1
+            yield self._message(parser, parser.buffer, parser.marks[-1][1], partial=True)
+        parser.buffer = b""
+        parser.marks.clear()
+
+    def _message(self, parser: _Parser, head: bytes, last: Chunk, partial: bool) -> Message:
+        client, client_port, server, server_port = endpoints(parser.key)
+        line = REQUEST_LINE.match(head) or _CUT_LINE.match(head)
+        assert line is not None  # both callers have looked
+        whole = line.re is REQUEST_LINE
+        method, target = line.group(1).decode("latin-1"), line.group(2).decode("latin-1")
+        protocol = line.group(3).decode("latin-1").lower() if whole else ""
+        text = head[line.end() :].decode("latin-1")
+        headers = _pairs(text)
+        if len(headers) > MAX_HEADER_LINES:
+            self._losses["http.head-too-long"] += 1
+            headers, partial = headers[:MAX_HEADER_LINES], True
+        first = parser.marks[0][1]
+        parser.buffer = b""
+        parser.marks.clear()
+        self._coverage.requests += 1
+        return Message(
+            origin=last.origin,
+            time_ns=last.time_ns,
+            frame=first.frame,
+            frame_end=last.frame,
+            begins_in=first.origin.capture,
+            client=client,
+            client_port=client_port,
+            server=server,
+            server_port=server_port,
+            teid=last.teid,
+            tunnel=TUNNEL_KINDS[parser.key[0]],
+            protocol=protocol,
+            method=method,
+            target=target,
+            host=_host(method, target, headers, server),
+            headers=tuple(headers),
+            partial=partial,
+        )
+
+    # -- bodies ----------------------------------------------------------------------------------------------------
+
+    def _begin_body(self, parser: _Parser, message: Message) -> None:
+        """RFC 9112 section 6.3, for requests."""
+        length, chunked, upgrade = 0, False, message.method == "CONNECT"
+        for name, value in message.headers:
+            if value is None or name[:1] not in "cCtTuUeE":
+                continue
+            lower = name.rstrip(" \t").lower()
+            if lower == "content-length":
+                digits = value.split(",")[0].strip(_SPACE)
+                length = int(digits) if _DIGITS.match(digits) else 0
+            elif lower == "transfer-encoding":
+                chunked = chunked or "chunked" in value.lower()
+            elif lower == "expect":
+                parser.expects = "100-continue" in value.lower()
+            elif lower == "upgrade":
+                upgrade = True
+        if upgrade and not parser.tunnel:
+            parser.tunnel = True
+            self._losses["http.tunnel"] += 1
+        if chunked or length:
+            self._losses["http.body-skipped"] += 1
+        parser.mode = CHUNK_LINE if chunked else BODY if length else HEAD
+        parser.remaining = 0 if chunked else length
+
+    def _leave_body(self, parser: _Parser) -> None:
+        if not parser.remaining:
+            parser.mode = HEAD if parser.mode == BODY else CHUNK_END
+
+    def _chunk_line(self, parser: _Parser, data: bytes) -> bytes:
+        """RFC 9112 section 7.1: size line, the line end behind chunk data, trailer lines. Gives the bytes behind it."""
+        end = data.find(b"\n")
+        if end < 0:
+            parser.buffer += data
+            if len(parser.buffer) > MAX_CHUNK_LINE:
+                self._lose(parser)
+            return b""
+        line, rest = parser.buffer + data[:end], data[end + 1 :]
+        parser.buffer = b""
+        if parser.mode == CHUNK_LINE:
+            size = _CHUNK_SIZE.match(line)
+            if size is None:
+                self._lose(parser)
+                return b""
+            parser.remaining = int(size.group(1), 16)
+            parser.mode = CHUNK_DATA if parser.remaining else TRAILERS
+        elif parser.mode == CHUNK_END:
+            if line.strip(b"\r"):
+                self._lose(parser)
+                return b""
+            parser.mode = CHUNK_LINE
+        elif not line.strip(b"\r"):
+            parser.mode = HEAD
+        return rest
+
+    def _lose(self, parser: _Parser) -> None:
+        """Look for the next request line at the beginning of a segment."""
+        parser.mode = LOST
+        parser.buffer = b""
+        parser.marks.clear()
+        parser.remaining = 0
+        if not parser.tunnel:
+            self._losses["http.resynchronised"] += 1
+
+
+def _pairs(text: str) -> list[Pair]:
+    """Header lines: (name, value), folded lines joined as on the wire, (line, None) without a colon."""
+    pairs: list[Pair] = []
+    for line in _LINE_END.split(text):
+        if not line.strip("\r\n"):
+            continue
+        name, colon, value = line.partition(":")
+        pairs.append((name, value.strip(_SPACE)) if colon else (line.rstrip("\r\n"), None))
+    return pairs
+
+
+def _host(method: str, target: str, headers: list[Pair], server: str) -> str:
+    """Lower case, no port: an absolute URI wins over Host, the first of several; else the server's address."""
+    authority = ""
+    if method == "CONNECT":
+        authority = target
+    elif not target.startswith("/") and "://" in target[:16]:
+        authority = re.split(r"[/?#]", target.split("://", 1)[1], maxsplit=1)[0]
+    if not authority:
+        authority = next((v for n, v in headers if v and len(n) < 8 and n.strip(_SPACE).lower() == "host"), "")
+    authority = authority.rpartition("@")[2].strip(_SPACE).lower()
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0] or server
+    name, _, port = authority.rpartition(":")
+    if name and ":" not in name and (not port or port.isascii() and port.isdigit()):
+        authority = name
+    return authority.rstrip(".") or server

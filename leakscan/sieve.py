@@ -1,0 +1,172 @@
+"""The hot path: decodes plain TCP by the batch and drops what nobody will read.
+
+In: frame batches. Out: TCP segments in capture order. What columns.py does not decode at a glance goes to `decode`, frame
+by frame; that is the reference, and the sieve may only be faster.
+
+Of TCP it hands on every SYN and every payload, but not the payload of directions that reassembly ignores
+(verdicts.Verdicts): what is dropped could not have changed anything. State: none but that table; the answer does not
+depend on where a batch ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from leakscan.columns import LOCATE, Batch, Carried, Located, add, ipv4, ipv6, lookup, u32
+from leakscan.decode import Decoder
+from leakscan.decode.internet import checksum_right
+from leakscan.losses import Losses
+from leakscan.model import Coverage, FrameBatch, Segment
+from leakscan.verdicts import DEAD, RESPONSES, SLOTS, WATCHED, Verdicts
+
+if TYPE_CHECKING:
+    from leakscan.columns import Bits, Bytes, Ints
+
+    Tokens = np.ndarray[tuple[int], np.dtype[np.uint64]]
+
+_SYN = 2
+_TOKEN = lookup(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 256)
+_SPACE = lookup(b" \t\r\n", 256)
+
+
+class _Segments(NamedTuple):
+    """TCP segments with a SYN or payload: columns."""
+
+    frame: Ints
+    address: Ints  # offset of the source address in the buffer
+    width: Ints  # bytes of both addresses: 8 or 32
+    tcp: Ints  # offset of the TCP header
+    payload: Ints  # offset of the payload
+    end: Ints  # of the captured payload
+    missing: Ints
+    flags: Ints
+    token: Tokens
+
+    def take(self, which: Bits | Ints) -> _Segments:
+        return _Segments(*(column[which] for column in self))
+
+
+class Sieve:
+    """Turns the batches of one series of captures into segments."""
+
+    def __init__(
+        self, decoder: Decoder, verdicts: Verdicts, coverage: Coverage, losses: Losses, enabled: bool = True
+    ) -> None:
+        self._decoder = decoder
+        self._verdicts = verdicts
+        self._coverage = coverage
+        self._losses = losses
+        self._enabled = enabled
+        self._multipliers = np.array(verdicts.multipliers, np.uint64)
+
+    def segments(self, batches: Iterable[FrameBatch]) -> Iterator[Segment]:
+        """Segments in capture order."""
+        for batch in batches:
+            self._coverage.frames += len(batch.start)
+            self._coverage.bytes += int(batch.wire.sum())
+            self._verdicts.fresh.clear()
+            before = self._decoder.payload_bytes
+            locate = LOCATE.get(batch.origin.link) if self._enabled else None
+            if locate is None:
+                for index in range(len(batch.start)):
+                    yield from self._decode(batch, index)
+            else:
+                yield from self._sift(batch, locate)
+            self._coverage.tcp_payload_bytes += self._decoder.payload_bytes - before
+
+    def _decode(self, batch: FrameBatch, index: int) -> list[Segment]:
+        start, captured, wire = int(batch.start[index]), int(batch.captured[index]), int(batch.wire[index])
+        frame = bytes(memoryview(batch.buffer)[start : start + captured])
+        return self._decoder.decode(frame, wire, batch.first_frame + index, int(batch.time_ns[index]), batch.origin)
+
+    def _sift(self, frames: FrameBatch, locate: Callable[[Batch], Located]) -> Iterator[Segment]:
+        batch = Batch(frames, self._losses)
+        packets4, packets6 = locate(batch)
+        segments = self._tcp(batch, ipv4(batch, packets4), 4)
+        if len(packets6.frame):
+            more = self._tcp(batch, ipv6(batch, packets6), 6)
+            segments = _Segments(*(np.concatenate(pair) for pair in zip(segments, more, strict=True)))
+            segments = segments.take(np.argsort(segments.frame, kind="stable"))
+        odd = iter(np.flatnonzero(batch.odd).tolist())
+        waiting = next(odd, None)
+        for segment in self._build(batch, frames, segments):
+            while waiting is not None and frames.first_frame + waiting < segment.frame:
+                yield from self._decode(frames, waiting)
+                waiting = next(odd, None)
+            yield segment
+        while waiting is not None:
+            yield from self._decode(frames, waiting)
+            waiting = next(odd, None)
+
+    def _tcp(self, batch: Batch, carried: Carried, version: int) -> _Segments:
+        """Read TCP headers; keep what has a SYN or payload and is not ignored."""
+        buf = batch.buf
+        packets, at, ip_end = carried
+        end = np.minimum(packets.end, ip_end)
+        payload = at + (buf[np.minimum(at + 12, len(buf) - 1)] >> 4).astype(np.int64) * 4
+        good = (at + 20 <= payload) & (payload <= end)
+        batch.odd[packets.frame[~good]] = True
+        self._coverage.tcp_payload_bytes += int((ip_end - payload)[good].sum())
+        add(self._losses, "tcp.cut", np.count_nonzero((ip_end > end) & good))
+        flags = buf[np.minimum(at + 13, len(buf) - 1)].astype(np.int64)
+        good &= (flags & _SYN != 0) | (ip_end > payload)
+        width = 8 if version == 4 else 32
+        address = packets.offset + (12 if version == 4 else 8)
+        found = _Segments(
+            packets.frame, address, np.full(len(at), width), at, payload, end, ip_end - end, flags, at.view(np.uint64)
+        ).take(good)
+        found = found._replace(token=self._tokens(buf, found.address, found.tcp, width // 4))
+        return found.take(~self._ignored(buf, found))
+
+    def _tokens(self, buf: Bytes, address: Ints, tcp: Ints, words: int) -> Tokens:
+        """Verdicts.token for many directions at once."""
+        total = u32(buf, tcp).astype(np.uint64) * self._multipliers[words]
+        for index in range(words):
+            total += u32(buf, address + 4 * index).astype(np.uint64) * self._multipliers[index]
+        total = (total ^ (total >> np.uint64(32))) * self._multipliers[9]
+        return np.maximum(total, np.uint64(1))
+
+    def _ignored(self, buf: Bytes, segments: _Segments) -> Bits:
+        """Payload that reassembly would ignore. A watched direction is not ignored where a request may begin."""
+        slot = (segments.token & np.uint64(SLOTS - 1)).astype(np.int64)
+        codes = np.where(self._verdicts.tags[slot] == segments.token, self._verdicts.codes[slot], 0)
+        codes[segments.flags & _SYN != 0] = 0
+        responses = codes == RESPONSES
+        self._coverage.examined_bytes += int((segments.end - segments.payload)[responses].sum())
+        ignored: Bits = responses | (codes == DEAD)
+        watched = np.flatnonzero(codes == WATCHED)
+        if len(watched):
+            ignored[watched] = ~_may_begin(buf, segments.payload[watched], segments.end[watched])
+        return ignored
+
+    def _build(self, batch: Batch, frames: FrameBatch, segments: _Segments) -> Iterator[Segment]:
+        """Python objects, at last, for what is left. Asks again what reassembly has decided meanwhile."""
+        seqs = u32(batch.buf, segments.tcp + 4).tolist()
+        times = frames.time_ns[segments.frame].tolist()
+        view, fresh, origin, first = memoryview(frames.buffer), self._verdicts.fresh, frames.origin, frames.first_frame
+        rows = zip(*(column.tolist() for column in segments), seqs, times, strict=True)
+        for frame, address, width, tcp, payload, end, missing, flags, token, seq, time_ns in rows:
+            if token in fresh and not flags & _SYN:
+                code = fresh[token]
+                if code == RESPONSES:
+                    self._coverage.examined_bytes += end - payload
+                if code in (RESPONSES, DEAD):
+                    continue
+            addresses = bytes(view[address : address + width])
+            segment = bytes(view[tcp:end])
+            sound = missing > 0 or payload == end or checksum_right(addresses, segment)
+            key = b"\0" + addresses + segment[:4]
+            yield Segment(
+                key, seq, flags, segment[payload - tcp :], missing, sound, first + frame, time_ns, None, origin
+            )
+
+
+def _may_begin(buf: Bytes, at: Ints, end: Ints) -> Bits:
+    """Whether a request or status line may begin at `at`: false only where verdicts.classify says OTHER."""
+    last = len(buf) - 1
+    first, second, third = (buf[np.minimum(at + i, last)] for i in range(3))
+    word = _SPACE[second] | (_TOKEN[second] & ((end - at < 3) | _TOKEN[third] | _SPACE[third]))
+    return (end == at) | _SPACE[first] | (_TOKEN[first] & ((end - at < 2) | word))
