@@ -83,8 +83,8 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "value.placeholder": (OTHER, "known headers that held a placeholder instead of an identifier"),
     "value.too-long": (OTHER, "header values of which only the first part was searched"),
     # summary
-    "summary.hosts-folded": (OTHER, "hosts past the bound, counted together as (other)"),
-    "summary.behaviours-folded": (UNREAD, "behaviours past the bound, counted only in the totals"),
+    "summary.hosts-folded": (OTHER, "requests to hosts past the bound, counted together as (other)"),
+    "summary.behaviours-folded": (UNREAD, "leaks of behaviours past the bound, counted only in the totals"),
     "leaks.not-shown": (OTHER, "leaks below --min-confidence"),
 }
 

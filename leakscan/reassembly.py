@@ -22,12 +22,12 @@ from leakscan.verdicts import (
     DEAD,
     FREE,
     MORE,
-    OTHER,
     REQUEST,
     RESPONSE,
     RESPONSES,
     WATCHED,
     Verdicts,
+    begins_anew,
     classify,
     is_request_so_far,
     preamble,
@@ -56,6 +56,7 @@ class _Direction:
 
     __slots__ = (
         "client",
+        "counted",
         "gone",
         "held",
         "held_bytes",
@@ -76,6 +77,7 @@ class _Direction:
         self.isn = seq  # sequence number of position 0
         self.synced = synced  # position 0 is where the stream began
         self.client = client  # it sent the SYN
+        self.counted = False  # under what it is, when it was not HTTP before
         self.gone = False  # ignored since
         self.time_ns = time_ns
         self.position = 0
@@ -188,6 +190,9 @@ class Reassembler:
                 self._ignore(key, RESPONSES if what == RESPONSE else WATCHED, payload, state is None, out)
                 return None
             direction = _Direction(key, segment.seq, False, False, segment.time_ns)
+            if state == WATCHED:
+                direction.counted = True
+                self._verdicts.note(self._verdicts.token(key), FREE)
         else:
             self._ignore(key, state, payload, False, out)
             return None
@@ -340,6 +345,8 @@ class Reassembler:
             prefix.clear()
             direction.skipped = 0
             direction.synced = False
+        elif prefix and not direction.synced and begins_anew(b"".join(piece for piece, _ in prefix), data):
+            prefix.clear()
         prefix.append((data, meta))
         joined = b"".join(piece for piece, _ in prefix) if len(prefix) > 1 else data
         size = preamble(joined)
@@ -349,7 +356,7 @@ class Reassembler:
         elif what != MORE:
             self._drop(direction)
             code = RESPONSES if what == RESPONSE else DEAD if direction.synced else WATCHED
-            self._ignore(direction.key, code, joined, True, out)
+            self._ignore(direction.key, code, joined, not direction.counted, out)
 
     def _accept(self, direction: _Direction, size: int, out: list[Chunk]) -> None:
         """It is HTTP: hand on what was kept of it, without a preamble of `size` bytes."""

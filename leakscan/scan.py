@@ -1,33 +1,211 @@
-"""The spine: one file that knows the order of the stages. It reads like the drawing in docs/architecture.md."""
+"""The spine: messages (reading.py) -> fields -> matches -> leaks -> summary.
+
+In: captures and settings. Out: leaks as they are found, and at last the summary. State: that of the stages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from leakscan import __version__
+from leakscan.carriers import attribute, bearer_of
+from leakscan.conceal import Concealer
+from leakscan.detectors import catalogue_version, detect
+from leakscan.errors import UsageError
+from leakscan.fields import fields, pairs_fields
+from leakscan.fingerprint import fingerprint
 from leakscan.losses import Losses
-from leakscan.model import Coverage, Message
+from leakscan.model import CONFIDENCES, Leak, Match, Message, Pair, Recipient
+from leakscan.networks import NetworkEntry, Networks
+from leakscan.reading import Reading
+from leakscan.sources import expand
+from leakscan.summary import Summary
+from leakscan.times import rfc3339
+
+SCHEMA = 1
 
 
-def read_requests(
-    names: Sequence[str],
-    coverage: Coverage,
-    losses: Losses,
-    on_bytes: Callable[[int], None] | None = None,
-    sieve: bool = True,
-) -> Iterator[Message]:
-    """Every HTTP request in the captures, in the order in which their heads become complete."""
-    from leakscan.decode import Decoder
-    from leakscan.protocols import PROTOCOLS
-    from leakscan.reassembly import Reassembler
-    from leakscan.sieve import Sieve
-    from leakscan.sources import open_capture
-    from leakscan.verdicts import Verdicts
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What bears on the result."""
 
-    for name in names:
-        verdicts = Verdicts()
-        decoder = Decoder(losses)
-        batches = open_capture(name, losses, on_bytes)
-        segments = Sieve(decoder, verdicts, coverage, losses, sieve).segments(batches)
-        chunks = Reassembler(verdicts, coverage, losses).reassemble(segments)
-        yield from PROTOCOLS["http1"](coverage, losses).messages(chunks)
-        decoder.end()
+    min_confidence: str = "probable"
+    show_values: bool = False
+    pseudonym_key: bytes | None = None  # at least 16 bytes; None: random, for this run alone
+    networks: Networks | None = None
+    networks_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One identifier in a list of header lines: what `scan_headers` gives."""
+
+    place: str
+    name: str
+    rule: str
+    identifier: str
+    value: str
+    pseudonym: str
+    encoding: tuple[str, ...]
+    confidence: str
+    severity: str
+    origin: str
+    evidence: tuple[str, ...]
+
+
+class Scan:
+    """One scan of captures: iterate `leaks()` to its end, then read `summary`."""
+
+    def __init__(self, reading: Reading, names: Sequence[str], settings: Settings) -> None:
+        self._reading = reading
+        self._names = names
+        self._settings = settings
+        self._concealer = Concealer(settings.pseudonym_key, settings.show_values)
+        self._least = CONFIDENCES.index(settings.min_confidence)
+        self.summary = Summary(reading.losses, reading.coverage)
+
+    def run(self) -> dict[str, Any]:
+        """The `run` line of the result (docs/formats.md)."""
+        settings = self._settings
+        return {
+            "type": "run",
+            "schema": SCHEMA,
+            "version": __version__,
+            "catalogue": catalogue_version(),
+            "captures": [{"name": name, "size": _size(name)} for name in self._names],
+            "key_id": self._concealer.key_id,
+            "values": "shown" if settings.show_values else "masked",
+            "settings": {"min_confidence": settings.min_confidence, "networks": settings.networks_name},
+        }
+
+    def leaks(self) -> Iterator[Leak]:
+        """Leaks in the order of the frames that complete their heads."""
+        losses, summary, concealer = self._reading.losses, self.summary, self._concealer
+        networks = self._settings.networks
+        for message in self._reading.messages():
+            entry = networks.lookup(message.client, message.time_ns) if networks else None
+            summary.add_request(
+                host=concealer.redact(message.host),
+                network=entry.network if entry else None,
+                bearer=bearer_of(message, entry)[0],
+                time_ns=message.time_ns,
+            )
+            for match in detect(fields(message, losses), losses):
+                if CONFIDENCES.index(match.confidence) < self._least:
+                    losses["leaks.not-shown"] += 1
+                    continue
+                leak = self._leak(message, match, entry)
+                summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
+                yield leak
+
+    def _leak(self, message: Message, match: Match, entry: NetworkEntry | None) -> Leak:
+        """Where the raw value stops."""
+        concealer = self._concealer
+        network, home, bearer, bearer_evidence = attribute(message, match, self._settings.networks, entry)
+        spans = (match.value, match.normal, *match.spans)
+        evidence = [*match.evidence, *(f"bearer: {why}" for why in bearer_evidence)]
+        if message.begins_in != message.origin.capture:
+            evidence.append("begins in the capture before")
+        return Leak(
+            time=rfc3339(message.time_ns, message.origin.digits),
+            capture=message.origin.capture,
+            frame=message.frame,
+            frame_end=message.frame_end,
+            client=concealer.client(message.client),
+            client_port=message.client_port,
+            server=message.server,
+            server_port=message.server_port,
+            teid=message.teid,
+            host=concealer.redact(message.host, spans),
+            method=concealer.redact(message.method, spans),
+            target=concealer.redact(_path(message), spans),
+            place=match.field.place,
+            name=concealer.redact(match.field.name, spans),
+            rule=match.rule,
+            identifier=match.identifier,
+            value=concealer.value(match.identifier, match.value),
+            pseudonym=concealer.pseudonym(match.identifier, match.normal),
+            encoding=match.encoding,
+            confidence=match.confidence,
+            severity=match.severity,
+            origin=match.origin,
+            bearer=bearer,
+            network=network,
+            home_operator=home,
+            recipient=Recipient(),
+            fingerprint=fingerprint(match.rule, match.field.place, match.field.name, message.host),
+            evidence=tuple(evidence),
+            partial=message.partial,
+        )
+
+
+def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Summary]:
+    """Leaks of the captures as they are found, then the Summary.
+
+    `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
+    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` (path of a networks file).
+    Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
+    """
+    made = _settings(settings)
+    losses = Losses()
+    names = expand([str(capture) for capture in captures], losses)
+    found = Scan(Reading(names, losses), names, made)
+    yield from found.leaks()
+    yield found.summary
+
+
+def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
+    """What a list of header lines (name, value) gives away. Settings as for `scan`, but for `networks`."""
+    made = _settings(settings)
+    concealer, losses = Concealer(made.pseudonym_key, made.show_values), Losses()
+    least = CONFIDENCES.index(made.min_confidence)
+    return [
+        Finding(
+            place=match.field.place,
+            name=concealer.redact(match.field.name, (match.value, match.normal, *match.spans)),
+            rule=match.rule,
+            identifier=match.identifier,
+            value=concealer.value(match.identifier, match.value),
+            pseudonym=concealer.pseudonym(match.identifier, match.normal),
+            encoding=match.encoding,
+            confidence=match.confidence,
+            severity=match.severity,
+            origin=match.origin,
+            evidence=match.evidence,
+        )
+        for match in detect(pairs_fields(pairs, losses), losses)
+        if CONFIDENCES.index(match.confidence) >= least
+    ]
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    known = {"min_confidence", "show_values", "pseudonym_key", "networks"}
+    for name in given:
+        if name not in known:
+            raise UsageError(f"unknown setting {name!r}; known are {', '.join(sorted(known))}")
+    if given.get("min_confidence", "probable") not in CONFIDENCES:
+        raise UsageError(f"min_confidence is one of {', '.join(CONFIDENCES)}")
+    key = given.get("pseudonym_key")
+    if key is not None and len(key) < 16:
+        raise UsageError("pseudonym_key has at least 16 bytes")
+    path = given.get("networks")
+    networks = None if path is None else Networks.load(str(path))
+    return Settings(**{**given, "networks": networks, "networks_name": None if path is None else str(path)})
+
+
+def _path(message: Message) -> str:
+    """The target without its query; of an absolute URI the path."""
+    target = message.target.partition("?")[0]
+    if message.method == "CONNECT":
+        return ""
+    scheme, mark, rest = target.partition("://")
+    return "/" + rest.partition("/")[2] if mark and "/" not in scheme else target
+
+
+def _size(name: str) -> int | None:
+    """Bytes of a regular file on the disk, else None."""
+    path = Path(name)
+    return path.stat().st_size if name != "-" and path.is_file() else None

@@ -10,7 +10,9 @@ depend on where a batch ends.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     Tokens = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
+MIN_BUFFER_BYTES = 64  # columns may look this far behind a short frame
 _SYN = 2
 _TOKEN = lookup(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 256)
 _SPACE = lookup(b" \t\r\n", 256)
@@ -69,7 +72,8 @@ class Sieve:
             self._coverage.bytes += int(batch.wire.sum())
             self._verdicts.fresh.clear()
             before = self._decoder.payload_bytes
-            locate = LOCATE.get(batch.origin.link) if self._enabled else None
+            enabled = self._enabled and len(batch.buffer) >= MIN_BUFFER_BYTES
+            locate = LOCATE.get(batch.origin.link) if enabled else None
             if locate is None:
                 for index in range(len(batch.start)):
                     yield from self._decode(batch, index)
@@ -90,19 +94,13 @@ class Sieve:
             more = self._tcp(batch, ipv6(batch, packets6), 6)
             segments = _Segments(*(np.concatenate(pair) for pair in zip(segments, more, strict=True)))
             segments = segments.take(np.argsort(segments.frame, kind="stable"))
-        odd = iter(np.flatnonzero(batch.odd).tolist())
-        waiting = next(odd, None)
-        for segment in self._build(batch, frames, segments):
-            while waiting is not None and frames.first_frame + waiting < segment.frame:
-                yield from self._decode(frames, waiting)
-                waiting = next(odd, None)
-            yield segment
-        while waiting is not None:
-            yield from self._decode(frames, waiting)
-            waiting = next(odd, None)
+        odd = [segment for index in np.flatnonzero(batch.odd).tolist() for segment in self._decode(frames, index)]
+        reopened = [self._verdicts.token(segment.key) for segment in odd if segment.flags & _SYN]
+        plain = self._build(batch, frames, segments.take(~self._ignored(batch.buf, segments, reopened)))
+        yield from heapq.merge(plain, odd, key=attrgetter("frame")) if odd else plain
 
     def _tcp(self, batch: Batch, carried: Carried, version: int) -> _Segments:
-        """Read TCP headers; keep what has a SYN or payload and is not ignored."""
+        """Read TCP headers; keep what has a SYN or payload."""
         buf = batch.buf
         packets, at, ip_end = carried
         end = np.minimum(packets.end, ip_end)
@@ -118,8 +116,7 @@ class Sieve:
         found = _Segments(
             packets.frame, address, np.full(len(at), width), at, payload, end, ip_end - end, flags, at.view(np.uint64)
         ).take(good)
-        found = found._replace(token=self._tokens(buf, found.address, found.tcp, width // 4))
-        return found.take(~self._ignored(buf, found))
+        return found._replace(token=self._tokens(buf, found.address, found.tcp, width // 4))
 
     def _tokens(self, buf: Bytes, address: Ints, tcp: Ints, words: int) -> Tokens:
         """Verdicts.token for many directions at once."""
@@ -129,18 +126,22 @@ class Sieve:
         total = (total ^ (total >> np.uint64(32))) * self._multipliers[9]
         return np.maximum(total, np.uint64(1))
 
-    def _ignored(self, buf: Bytes, segments: _Segments) -> Bits:
-        """Payload that reassembly would ignore. A watched direction is not ignored where a request may begin."""
+    def _ignored(self, buf: Bytes, segments: _Segments, reopened: list[int]) -> Bits:
+        """Payload that reassembly would ignore. Of directions that this batch opens again (a SYN, also in an odd frame:
+        `reopened`; a segment that may begin a request, when they are watched) nothing is.
+        """
         slot = (segments.token & np.uint64(SLOTS - 1)).astype(np.int64)
         codes = np.where(self._verdicts.tags[slot] == segments.token, self._verdicts.codes[slot], 0)
-        codes[segments.flags & _SYN != 0] = 0
-        responses = codes == RESPONSES
-        self._coverage.examined_bytes += int((segments.end - segments.payload)[responses].sum())
-        ignored: Bits = responses | (codes == DEAD)
+        again = (segments.flags & _SYN != 0) & (codes > 0)
         watched = np.flatnonzero(codes == WATCHED)
         if len(watched):
-            ignored[watched] = ~_may_begin(buf, segments.payload[watched], segments.end[watched])
-        return ignored
+            again[watched] |= _may_begin(buf, segments.payload[watched], segments.end[watched])
+        if reopened or again.any():
+            tokens = np.concatenate((segments.token[again], np.array(reopened, np.uint64)))
+            codes[np.isin(segments.token, tokens)] = 0
+        responses = codes == RESPONSES
+        self._coverage.examined_bytes += int((segments.end - segments.payload)[responses].sum())
+        return codes > 0
 
     def _build(self, batch: Batch, frames: FrameBatch, segments: _Segments) -> Iterator[Segment]:
         """Python objects, at last, for what is left. Asks again what reassembly has decided meanwhile."""

@@ -29,9 +29,9 @@ _METHOD = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}"
 REQUEST_LINE = re.compile(rb"(" + _METHOD + rb")[ \t]+([^\r\n]*?)[ \t]*(HTTP/1\.[0-9])[ \t]*(?:\r*\n|\r)")
 _STATUS_LINE = re.compile(rb"HTTP/[01]\.[0-9][ \t]+[0-9]{3}|ICY 200")
 _LINE_SO_FAR = re.compile(rb"(?:" + _METHOD + rb"(?:[ \t]+[^\r\n]*)?\r*)?\Z")
-_KNOWN_LINE_SO_FAR = re.compile(
-    rb"(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT|PROPFIND|REPORT|SEARCH|LOCK)[ \t]+(?:/|https?://)[^\r\n]*\Z"
-)
+_KNOWN_METHOD = rb"(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT|PROPFIND|REPORT|SEARCH|LOCK)[ \t]+"
+_KNOWN_LINE = re.compile(_KNOWN_METHOD)
+_KNOWN_LINE_SO_FAR = re.compile(_KNOWN_METHOD + rb"(?:/|https?://)[^\r\n]*\Z")
 _PROXY_V1 = re.compile(rb"PROXY (?:TCP[46]|UNKNOWN)[^\r\n]{0,100}\r\n")
 _PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -50,6 +50,14 @@ def classify(data: bytes) -> str:
     if not body or _LINE_SO_FAR.match(body):
         return MORE
     return OTHER
+
+
+def begins_anew(before: bytes, data: bytes) -> bool:
+    """Whether `data`, a segment behind the undecided bytes `before`, is itself the beginning of a request.
+
+    For streams joined in the middle: the end of a body may look like the beginning of a request line.
+    """
+    return classify(data) == REQUEST and not _KNOWN_LINE.match(before + data)
 
 
 def is_request_so_far(data: bytes) -> bool:

@@ -90,12 +90,12 @@ def _reassemble(
 
 
 def _next(protocol: int, payload: bytes, walk: Walk) -> Step:
+    if protocol == _AUTHENTICATION:  # RFC 4302: length in 4-octet units, minus 2
+        protocol, payload = payload[0], payload[4 * (payload[1] + 2) :]
     if protocol == _TCP:
         return tcp(payload, walk)
     if protocol == _UDP:
         return udp(payload, walk)
-    if protocol == _AUTHENTICATION:  # RFC 4302: length in 4-octet units, minus 2
-        return _next(payload[0], payload[4 * (payload[1] + 2) :], walk)
     tunnel = walk.ip_tunnels.get(protocol)
     if tunnel is not None:
         return tunnel(payload, walk)

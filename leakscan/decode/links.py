@@ -292,8 +292,11 @@ def fddi(data: bytes, walk: Walk) -> Step:
 
 
 def _centrino(data: bytes, walk: Walk) -> Step:
-    """802.11 frames that some Intel drivers wrapped in Ethernet; the protected bit is a leftover, the body is clear."""
-    return _wireless(data[:1] + bytes((data[1] & ~0x40,)) + data[2:], walk, padded=False)
+    """802.11 frames that some Intel drivers wrapped in Ethernet, decrypted; header and initialisation vector are left."""
+    if not data[1] & 0x40:
+        return ieee80211, data
+    size = 30 if data[1] & 3 == 3 else 24
+    return llc, data[size + (8 if data[size + 3] & 0x20 else 4) :]
 
 
 #: EtherType -> layer

@@ -80,6 +80,11 @@ def _not_ip(walk: Walk) -> Step:
     return None
 
 
+def ip_in_ip(data: bytes, walk: Walk) -> Step:
+    """RFC 2003, RFC 4213. A step of its own, so that the walk's bound on depth holds."""
+    return ip, data
+
+
 def ether_ip(data: bytes, walk: Walk) -> Step:
     """RFC 3378."""
     return ethernet, data[2:]
@@ -192,8 +197,7 @@ TUNNELS = (
     Tunnel("capwap", "udp", (5247,), capwap),
     Tunnel("other", "udp", (6635,), mpls),
     Tunnel("gre", "udp", (4754,), gre),
-    Tunnel("ip-in-ip", "ip", (4, 94), ipv4),
-    Tunnel("ip-in-ip", "ip", (41,), ipv6),
+    Tunnel("ip-in-ip", "ip", (4, 41, 94), ip_in_ip),
     Tunnel("gre", "ip", (47,), gre),
     Tunnel("other", "ip", (97,), ether_ip),
     Tunnel("l2tp", "ip", (115,), l2tp_ip),

@@ -21,7 +21,7 @@ from leakscan.verdicts import MORE, REQUEST, REQUEST_LINE, classify
 MAX_HEAD_BYTES = 256 << 10
 MAX_HEADER_LINES = 2000
 MAX_CHUNK_LINE = 4096  # size line of a chunked body, with extensions
-MAX_LENGTH_DIGITS = 18
+MAX_LENGTH_DIGITS = 19
 
 _HEAD_END = re.compile(rb"\n\r*\n")
 _LINE_END = re.compile(r"\r*\n(?![ \t])")
@@ -150,7 +150,7 @@ class Http1:
         line = REQUEST_LINE.match(head) or _CUT_LINE.match(head)
         assert line is not None  # both callers have looked
         whole = line.re is REQUEST_LINE
-        method, target = line.group(1).decode("latin-1"), line.group(2).decode("latin-1")
+        method, target = line.group(1).decode("latin-1"), line.group(2).decode("latin-1").rstrip(" \t")
         protocol = line.group(3).decode("latin-1").lower() if whole else ""
         text = head[line.end() :].decode("latin-1")
         headers = _pairs(text)
@@ -191,7 +191,7 @@ class Http1:
                 continue
             lower = name.rstrip(" \t").lower()
             if lower == "content-length":
-                digits = value.split(",")[0].strip(_SPACE)
+                digits = value.partition(",")[0].strip(_SPACE).lstrip("0")
                 length = int(digits) if _DIGITS.match(digits) else 0
             elif lower == "transfer-encoding":
                 chunked = chunked or "chunked" in value.lower()

@@ -1,0 +1,181 @@
+"""Frames out of captures: files, FIFOs and standard input, plain or compressed, recognised by their content.
+
+In: the names that the operator gave. Out: `FrameBatch`es. State: one buffer per open capture (stream.py). Nothing here
+seeks: a pipe gives the same frames as a file. What cannot be read is counted in `Losses`, never raised.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from leakscan.losses import Losses
+from leakscan.model import FrameBatch
+from leakscan.sources import compressed, paths, pcap, pcapng
+from leakscan.sources.stream import BUFFER_BYTES, STDIN, ByteSource, Fault, RawFile, Window, read_up_to
+
+__all__ = ["FOREIGN", "SOURCES", "Beginning", "Source", "beginning", "expand", "frames", "open_capture"]
+
+#: Enough for every `recognises` below.
+HEAD_BYTES = 32
+#: `beginning` looks at this many batches, read in pieces of this size.
+BEGINNING_BATCHES = 8
+BEGINNING_BYTES = 64 << 10
+
+
+#: Yields the frames of a window. Raises Fault where it has to stop; `window.offset` is the place.
+Reader = Callable[[Window], Iterator[FrameBatch]]
+
+
+class Source(NamedTuple):
+    """A format that leakscan reads: either `reader` makes frames of it, or `inflate` undoes the compression."""
+
+    name: str
+    recognises: Callable[[bytes], bool]
+    reader: Reader | None = None
+    compression: compressed.Compression | None = None
+
+
+class Beginning(NamedTuple):
+    """What a capture starts with, for whoever plans the reading of many."""
+
+    time_ns: int  # of the first frame
+    links: frozenset[int]  # LINKTYPE_ numbers of the first frames
+
+
+def expand(arguments: Sequence[str], losses: Losses) -> list[str]:
+    """The captures that command-line arguments stand for, each once, in reading order (see paths.py).
+
+    Files found in a directory that are no capture by name or by content are left out and counted as `file.skipped`.
+    Raises CaptureUnavailable.
+    """
+
+    def wanted(name: str) -> bool:
+        if paths.named_like_a_capture(name) or _may_be_capture(name):
+            return True
+        losses["file.skipped"] += 1
+        return False
+
+    return paths.expand(arguments, wanted)
+
+
+def open_capture(name: str, losses: Losses, on_bytes: Callable[[int], None] | None = None) -> Iterator[FrameBatch]:
+    """The frames of the capture `name` (`-`: standard input), in batches that are valid until the next is asked for.
+
+    A batch comes as soon as complete frames are there, also from a pipe. `on_bytes` is told how many bytes of the file,
+    as it lies on the disk, were read since it was called last. Frame numbers are 1-based and count every packet record.
+    """
+    return _open(name, losses, on_bytes, BUFFER_BYTES)
+
+
+def beginning(name: str) -> Beginning | None:
+    """How a regular file begins; None for anything else, and where no frame can be read."""
+    if name == STDIN or not Path(name).is_file():
+        return None
+    times: list[int] = []
+    links: set[int] = set()
+    for batch in islice(_open(name, Losses(), None, BEGINNING_BYTES), BEGINNING_BATCHES):
+        times.append(int(batch.time_ns[0]))
+        links.add(batch.origin.link)
+    return Beginning(times[0], frozenset(links)) if times else None
+
+
+def frames(source: ByteSource, capture: str, losses: Losses, size: int = BUFFER_BYTES) -> Iterator[FrameBatch]:
+    """The frames of the capture whose bytes come from `source`. `size` of the buffer is a bound for records as well."""
+    window = None
+    try:
+        source, head = _inflated(source)
+        window = Window(source, head, capture, losses, size)
+        yield from _reader(head)(window)
+    except Fault as fault:
+        losses.problem(fault.loss, capture, window.offset if window else 0, fault.reason)
+
+
+def _open(name: str, losses: Losses, on_bytes: Callable[[int], None] | None, most: int) -> Iterator[FrameBatch]:
+    try:
+        raw = RawFile(name, on_bytes, most)
+    except OSError as error:
+        losses.problem("file.unreadable", name, None, os.strerror(error.errno or 0))
+        return
+    try:
+        yield from frames(raw, name, losses)
+    finally:
+        raw.close()
+
+
+def _inflated(source: ByteSource) -> tuple[ByteSource, bytes]:
+    """The source without its compression, and its head. Raises Fault."""
+    head = read_up_to(source, HEAD_BYTES)
+    packed = _recognise(head)
+    if packed is None or packed.compression is None:
+        return source, head
+    source = compressed.Inflated(source, head, packed.compression)
+    head = read_up_to(source, HEAD_BYTES)
+    again = _recognise(head)
+    if again is not None and again.compression is not None:
+        raise Fault("file.bomb", f"{again.name} data inside {packed.name} data: only one level is read")
+    return source, head
+
+
+def _recognise(head: bytes) -> Source | None:
+    return next((source for source in SOURCES if source.recognises(head)), None)
+
+
+def _reader(head: bytes) -> Reader:
+    """Raises Fault when nothing reads a capture that begins with `head`."""
+    if len(head) < MAGIC_BYTES:
+        raise Fault("file.empty", "the capture ends inside its file header" if head else "the capture is empty")
+    source = _recognise(head)
+    if source is None or source.reader is None:
+        names = (name for magic, name in FOREIGN.items() if head.startswith(magic))
+        raise Fault("file.not-a-capture", next(names, "not a capture that leakscan knows"))
+    return source.reader
+
+
+def _may_be_capture(name: str) -> bool:
+    """Whether a file is a capture by content, or cannot be told from one: then reading it says why."""
+    try:
+        raw = RawFile(name, most=BEGINNING_BYTES)
+    except OSError:
+        return True
+    try:
+        _, head = _inflated(raw)
+    except Fault:
+        return True
+    finally:
+        raw.close()
+    return _recognise(head) is not None or any(head.startswith(magic) for magic in FOREIGN)
+
+
+MAGIC_BYTES = 4
+
+SOURCES = (
+    Source("pcap", pcap.recognises, reader=pcap.read),
+    Source("pcapng", pcapng.recognises, reader=pcapng.read),
+    *(Source(packed.name, packed.recognises, compression=packed) for packed in compressed.COMPRESSIONS),
+)
+
+_CONVERT = "convert it with editcap -F pcapng"
+_UNPACK = "unpack it first"
+
+#: What is no capture for leakscan, but can be named. (ERF and pppd files have no magic number.)
+FOREIGN = {
+    b"snoop\0\0\0": f"a snoop capture; {_CONVERT}",
+    b"RTSS": f"a Microsoft Network Monitor 1 capture; {_CONVERT}",
+    b"GMBU": f"a Microsoft Network Monitor 2 capture; {_CONVERT}",
+    b"TRSNIFF data    \x1a": f"a Sniffer capture; {_CONVERT}",
+    b"XCP\0": f"a NetXray or Windows Sniffer capture; {_CONVERT}",
+    b"VL\0\0": f"a NetXray capture; {_CONVERT}",
+    b"iptrace ": f"an AIX iptrace capture; {_CONVERT}",
+    b"\x7fver": f"a WildPackets capture; {_CONVERT}",
+    b"\x05VNF": f"a Visual Networks capture; {_CONVERT}",
+    b"btsnoop\0": "a Bluetooth (btsnoop) capture: it holds no IP traffic",
+    b"BZh": f"bzip2 data; {_UNPACK}",
+    b"PK\x03\x04": f"a zip archive; {_UNPACK}",
+    b"7z\xbc\xaf\x27\x1c": f"a 7z archive; {_UNPACK}",
+    b"\x1f\x9d": f"compress (.Z) data; {_UNPACK}",
+    b"\x02\x21\x4c\x18": f"lz4 data of the old format; {_UNPACK}",
+}

@@ -1,0 +1,83 @@
+"""Which captures the operator means: files, directories, patterns that the shell left alone, and `-`.
+
+In: command-line arguments. Out: names in reading order. Nothing is read here but directories. No state.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from leakscan.errors import CaptureUnavailable
+from leakscan.sources.stream import STDIN
+
+
+def expand(arguments: Sequence[str], wanted: Callable[[str], bool] = lambda name: True) -> list[str]:
+    """Names of all captures that `arguments` stand for, each once.
+
+    Directories are searched to the bottom, in natural order (x.pcap2 before x.pcap10), without following links to other
+    directories; of the files in them only those are taken that are `wanted`. A name that exists is taken as it is, even
+    when it looks like a pattern. Raises CaptureUnavailable when an argument does not exist, matches nothing or may not
+    be read.
+    """
+    return list(dict.fromkeys(name for argument in arguments for name in _expand(argument, wanted)))
+
+
+def _expand(argument: str, wanted: Callable[[str], bool]) -> Iterator[str]:
+    if argument == STDIN or os.path.lexists(argument):
+        yield from _named(argument, wanted)
+        return
+    pattern = glob.has_magic(argument)
+    matches = sorted(glob.glob(argument, recursive=True), key=natural) if pattern else []  # noqa: PTH207 - as the shell
+    if not matches:
+        reason = "nothing matches" if pattern else "no such file or directory"
+        raise CaptureUnavailable(f"{argument}: {reason}")
+    for match in matches:
+        yield from _named(match, wanted)
+
+
+def _named(name: str, wanted: Callable[[str], bool]) -> Iterator[str]:
+    if name != STDIN and not Path(name).exists():
+        raise CaptureUnavailable(f"{name}: a link to nothing")
+    if name != STDIN and not os.access(name, os.R_OK):
+        raise CaptureUnavailable(f"{name}: permission denied")
+    if not Path(name).is_dir():
+        yield name
+        return
+    found = sorted(_files(name), key=natural)
+    if not found:
+        raise CaptureUnavailable(f"{name}: no file in this directory")
+    yield from filter(wanted, found)
+
+
+def _files(directory: str) -> Iterator[str]:
+    def refuse(error: OSError) -> None:
+        raise CaptureUnavailable(f"{error.filename}: {error.strerror}") from error
+
+    for folder, _, files in os.walk(directory, onerror=refuse):
+        for file in files:
+            path = os.path.join(folder, file)  # noqa: PTH118 - Path drops a leading "./" that the operator wrote
+            if Path(path).is_file():
+                yield path
+
+
+def natural(name: str) -> tuple[list[str | int], str]:
+    """A sort key that compares digits as numbers."""
+    return [int(part) if digits else part for digits, part in _parts(name)], name
+
+
+def _parts(name: str) -> Iterator[tuple[int, str]]:
+    return ((index % 2, part) for index, part in enumerate(re.split("([0-9]+)", name)))
+
+
+def named_like_a_capture(name: str) -> bool:
+    return CAPTURE_NAME.search(name) is not None
+
+
+#: Suffixes of captures; programs that rotate put a number behind (x.pcap7, x.pcap.7), then a compression may follow.
+CAPTURE_NAME = re.compile(
+    r"\.(?:pcap|pcapng|cap|dmp|ntar|snoop|erf)[0-9]{0,9}(?:\.[0-9]{1,9})?(?:\.(?:gz|xz|zst|lz4))?$", re.IGNORECASE
+)

@@ -1,0 +1,143 @@
+"""Bytes of one capture, in order, through one reused buffer.
+
+In: a file, FIFO, device or file descriptor 0, read without seeking and without read-ahead. Out: `Window`, the part of
+the capture that is in memory. State: one buffer of `BUFFER_BYTES`; the incomplete tail moves to its front before each
+read.
+
+What goes wrong while reading is a `Fault`: it ends the reading of this capture, behind the last complete frame.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import stat
+from collections.abc import Callable
+from typing import Protocol
+
+from leakscan.losses import Losses
+
+#: Fits the second-level cache of the usual machine and holds some thousand frames: measured best against 1 and 16 MiB.
+BUFFER_BYTES = 4 << 20
+#: A longer packet record is taken as damage. Must fit the buffer. (A jumbo frame has 9 kB, an offloaded segment 64 kB.)
+MAX_RECORD_BYTES = 1 << 20
+STDIN = "-"
+
+
+class Fault(Exception):
+    """Reading cannot go on. `loss` is the name to count it under. Never leaves this package."""
+
+    def __init__(self, loss: str, reason: str) -> None:
+        super().__init__(reason)
+        self.loss = loss
+        self.reason = reason
+
+
+class ByteSource(Protocol):
+    """Where bytes come from: a raw file, or a decompressor over one."""
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill the front of `view` with what is there now, at least one byte; 0 at the end. Raises Fault."""
+        ...
+
+
+class RawFile:
+    """An unbuffered file, FIFO, device, or standard input (`-`), read in pieces of `most` bytes.
+
+    Raises OSError when it cannot be opened.
+    """
+
+    def __init__(self, name: str, on_bytes: Callable[[int], None] | None = None, most: int = BUFFER_BYTES) -> None:
+        self._file = io.FileIO(0, closefd=False) if name == STDIN else io.FileIO(name)
+        self._on_bytes = on_bytes
+        self._most = most
+        self._poll = select.poll()
+        self._poll.register(self._file, select.POLLIN)
+        self._is_pipe = stat.S_ISFIFO(os.fstat(self._file.fileno()).st_mode)
+
+    def readinto(self, view: memoryview) -> int:
+        view = view[: self._most]
+        count = self._read(view)
+        # A pipe hands on 64 KiB at a time: take what waits, so that batches are worth their cost.
+        while self._is_pipe and 0 < count < len(view) and self._poll.poll(0):
+            more = self._read(view[count:])
+            if not more:
+                break
+            count += more
+        if self._on_bytes is not None and count:
+            self._on_bytes(count)
+        return count
+
+    def _read(self, view: memoryview) -> int:
+        try:
+            while (count := self._file.readinto(view)) is None:  # standard input may be in non-blocking mode
+                self._poll.poll()
+        except OSError as error:
+            raise Fault("file.unreadable", os.strerror(error.errno or 0)) from error
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_up_to(source: ByteSource, size: int) -> bytes:
+    """The next `size` bytes, fewer only at the end. Raises Fault."""
+    head = memoryview(bytearray(size))
+    filled = 0
+    while filled < size and (count := source.readinto(head[filled:])):
+        filled += count
+    return bytes(head[:filled])
+
+
+class Window:
+    """The bytes `data[start:end]` of a capture; `data[start]` is at `offset` of the (decompressed) capture.
+
+    Readers move `start` behind what they have consumed and call `more` for what follows. The buffer stays the same
+    object, so that views of it stay true. `size` is its length: no record can be longer.
+    """
+
+    def __init__(self, source: ByteSource, head: bytes, capture: str, losses: Losses, size: int = BUFFER_BYTES) -> None:
+        self.data = bytearray(size)
+        self.data[: len(head)] = head
+        self.size = size
+        self.start = 0
+        self.end = len(head)
+        self.capture = capture
+        self.losses = losses
+        self._view = memoryview(self.data)
+        self._source = source
+        self._base = 0
+
+    @property
+    def offset(self) -> int:
+        return self._base + self.start
+
+    def more(self) -> bool:
+        """Read once, behind what is there. False at the end. Raises Fault, also when the capture ends in a rest."""
+        if self.start:
+            rest = self.end - self.start
+            self.data[:rest] = self.data[self.start : self.end]
+            self._base += self.start
+            self.start, self.end = 0, rest
+        count = self._source.readinto(self._view[self.end :])
+        self.end += count
+        if not count and self.end:
+            raise Fault("file.cut", "the capture ends inside a record")
+        return count > 0
+
+    def need(self, size: int) -> bool:
+        """Read until `size` bytes are there, which must fit the buffer. False at the end. Raises Fault."""
+        while self.end - self.start < size:
+            if not self.more():
+                return False
+        return True
+
+    def skip(self, size: int) -> None:
+        """Go past `size` bytes, however many. Raises Fault, also when the capture ends before."""
+        while (there := self.end - self.start) < size:
+            size -= there
+            self.start = self.end
+            if not self.more():
+                raise Fault("file.cut", "the capture ends inside a block")
+        self.start += size

@@ -1,0 +1,169 @@
+"""The sieve goes faster and changes nothing: with and without it, in any batches, the same comes out."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures.wire import SYN, ethernet, ip, udp
+from leakscan.columns import LOCATE
+from leakscan.decode import Decoder
+from leakscan.losses import Losses
+from leakscan.model import Coverage, FrameBatch, Message, Origin
+from leakscan.protocols import Http1
+from leakscan.reassembly import Reassembler
+from leakscan.sieve import Sieve
+from leakscan.verdicts import Verdicts, classify
+from tests.decode.test_decode import FRAMES, TUNNELLED
+from tests.streams import CLIENT, SERVER, request, tcp
+
+Frame = tuple[bytes, int]  # captured bytes, bytes on the wire
+
+
+def batches(frames: list[Frame], size: int, link: int) -> Iterator[FrameBatch]:
+    origin = Origin("test.pcap", link, 6, "")
+    for first in range(0, len(frames), size):
+        part = frames[first : first + size]
+        buffer = bytearray(b"".join(data for data, _ in part) + bytes(64))
+        captured = np.array([len(data) for data, _ in part])
+        start = np.cumsum(captured) - captured
+        wire = np.array([wire for _, wire in part])
+        yield FrameBatch(origin, buffer, start, captured, wire, np.arange(len(part)) + first, first + 1)
+        buffer[:] = b"\xee" * len(buffer)  # the buffer is reused: nobody may keep a view of it
+
+
+def read(frames: list[Frame], size: int, link: int, sieve: bool) -> tuple[list[Message], Coverage, Losses]:
+    coverage, losses = Coverage(), Losses()
+    decoder, verdicts = Decoder(losses), Verdicts()
+    segments = Sieve(decoder, verdicts, coverage, losses, sieve).segments(batches(frames, size, link))
+    found = list(Http1(coverage, losses).messages(Reassembler(verdicts, coverage, losses).reassemble(segments)))
+    decoder.end()
+    return found, coverage, losses
+
+
+def same(frames: list[Frame], size: int, link: int) -> list[Message]:
+    fast, slow = read(frames, size, link, True), read(frames, max(1, len(frames)), link, False)
+    assert fast == slow
+    return fast[0]
+
+
+GET, POST = request("/a", "Cookie: a=b"), request("/p", method="POST", body=b"x" * 90)
+TLS = b"\x16\x03\x01\x00\x40\x01" + bytes(64)
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n"
+CONTENT = [GET, POST, GET + GET, TLS, RESPONSE + GET * 2, b"EHLO a.example\r\n" + GET, b"\x05\x01\0" + GET, b"GE", bytes(50)]
+LINK_OF = {
+    0: lambda packet: struct.pack("<I", 2 if packet[0] >> 4 == 4 else 30) + packet,
+    1: lambda packet: ethernet(packet, True),
+    101: lambda packet: packet,
+    108: lambda packet: struct.pack(">I", 2 if packet[0] >> 4 == 4 else 24) + packet,
+    113: lambda packet: struct.pack("!HHH8sH", 0, 1, 6, bytes(8), 0x800 if packet[0] >> 4 == 4 else 0x86DD) + packet,
+    276: lambda packet: struct.pack("!HHIHBB8s", 0x800 if packet[0] >> 4 == 4 else 0x86DD, 0, 2, 1, 0, 6, bytes(8)) + packet,
+}
+PAIRS = [(CLIENT, SERVER), (SERVER, CLIENT), ("2001:db8::1", "2001:db8::80")]
+
+
+@st.composite
+def traffic(draw: st.DrawFn) -> tuple[int, list[Frame]]:
+    """A few connections, interleaved, with loss, duplicates, snapped frames and things that are not TCP."""
+    link = draw(st.sampled_from(sorted(LOCATE)))
+    random = draw(st.randoms(use_true_random=False))
+    streams = []
+    for _ in range(draw(st.integers(1, 4))):
+        client, server = draw(st.sampled_from(PAIRS))
+        data = b"".join(draw(st.lists(st.sampled_from(CONTENT), min_size=1, max_size=3)))
+        port, isn, at = draw(st.integers(1, 3)), draw(st.sampled_from([7, 2**32 - 30])), 0
+        packets = [tcp(isn - 1, flags=SYN, client=client, server=server, port=port)] * draw(st.integers(0, 1))
+        while at < len(data):
+            size = draw(st.integers(1, 120))
+            packets.append(tcp(isn + at, data[at : at + size], client=client, server=server, port=port))
+            at += size
+        streams.append(packets)
+    packets = []
+    while any(streams):
+        stream = random.choice([s for s in streams if s])
+        packets.append(stream.pop(0))
+        fate = random.random()
+        if fate < 0.1:
+            packets.pop()
+        elif fate < 0.2:
+            packets.insert(max(0, len(packets) - 2), packets[-1])
+        elif fate < 0.3:
+            packets.append(random.choice([udp(CLIENT, 53, SERVER, 53, b"dns"), ip(CLIENT, SERVER, 1, bytes(8)), b"\x45" * 30]))
+    frames = [LINK_OF[link](packet) for packet in packets]
+    snap = draw(st.sampled_from([40, 70, 9999, 9999, 9999]))
+    return link, [(frame[:snap], len(frame)) for frame in frames]
+
+
+@given(traffic(), st.integers(1, 50))
+def test_same_with_and_without(what, size):
+    link, frames = what
+    same(frames, size, link)
+
+
+@pytest.mark.parametrize("link", sorted(LOCATE))
+def test_it_reads(link):
+    frames = [LINK_OF[link](packet) for packet in (tcp(9, flags=SYN), tcp(10, GET), tcp(10 + len(GET), POST))]
+    assert [m.target for m in same([(f, len(f)) for f in frames], 2, link)] == ["/a", "/p"]
+
+
+@pytest.mark.parametrize("frame", [pytest.param(f, id=i) for _, i, f in TUNNELLED])
+def test_tunnels_are_left_to_decode(frame):
+    assert len(same([(frame, len(frame))] * 2, 1, 1)) == 1
+
+
+@given(st.sampled_from([(n, f) for n, _, f in FRAMES if n in LOCATE] + [(1, f) for _, _, f in TUNNELLED]), st.data())
+def test_damage(what, data):
+    """One octet wrong, or the end missing: whatever decode makes of it, the sieve does."""
+    link, frame = what
+    broken = bytearray(frame)
+    broken[data.draw(st.integers(0, len(frame) - 1))] ^= data.draw(st.integers(1, 255))
+    kept = data.draw(st.integers(1, len(frame)))
+    wire = data.draw(st.sampled_from([kept, len(frame)]))
+    same([(bytes(broken[:kept]), wire)], 1, link)
+
+
+def test_ignored_directions_are_dropped_in_bulk():
+    """What reassembly has no use for does not reach it: a table, not a second opinion."""
+    payload = [tcp(10 + len(TLS) * i, TLS) for i in range(200)]
+    frames = [(ethernet(packet, True),) for packet in (tcp(9, flags=SYN), *payload)]
+    coverage, losses = Coverage(), Losses()
+    verdicts = Verdicts()
+    seen = 0
+
+    def count(segments):
+        nonlocal seen
+        for segment in segments:
+            seen += 1
+            yield segment
+
+    sieve = Sieve(Decoder(losses), verdicts, coverage, losses)
+    segments = count(sieve.segments(batches([(f, len(f)) for (f,) in frames], 50, 1)))
+    assert list(Reassembler(verdicts, coverage, losses).reassemble(segments)) == []
+    assert (seen, coverage.tls_streams, coverage.tcp_payload_bytes) == (2, 1, 200 * len(TLS))
+
+
+@given(st.binary(max_size=8))
+def test_a_watched_direction_is_handed_on_where_a_request_may_begin(data):
+    from leakscan.sieve import _may_begin
+
+    buffer = np.frombuffer(data + b"\0", np.uint8)
+    may = bool(_may_begin(buffer, np.array([0]), np.array([len(data)]))[0])
+    assert may or classify(data) == "other"
+
+
+def test_one_hash_in_both_places():
+    verdicts = Verdicts()
+    sieve = Sieve(Decoder(Losses()), verdicts, Coverage(), Losses())
+    for client, server in PAIRS:
+        packet = tcp(1, b"x", client=client, server=server)
+        width = 8 if packet[0] >> 4 == 4 else 32
+        at = 12 if width == 8 else 8
+        head = 20 if width == 8 else 40
+        buffer = np.frombuffer(packet, np.uint8)
+        token = sieve._tokens(buffer, np.array([at]), np.array([head]), width // 4)
+        assert int(token[0]) == verdicts.token(b"\0" + packet[at : at + width] + packet[head : head + 4])
