@@ -44,6 +44,7 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "block.unknown": (OTHER, "a pcapng block of a type that carries no packets, or that leakscan does not know"),
     "block.interface-missing": (UNREAD, "a pcapng packet block that refers to an interface never described"),
     "time.out-of-range": (OTHER, "a packet time past the year 2262, shown as the last moment before it"),
+    "run.interrupted": (UNREAD, "the run was ended by a signal before the end of the captures"),
     # decode and sieve
     "frame.cut": (OTHER, "a frame of which the capture kept only the first bytes (snap length), not holding TCP"),
     "link.unknown": (UNREAD, "a frame of a link type that leakscan does not know"),
@@ -73,7 +74,7 @@ LOSSES: Mapping[str, tuple[str, str]] = {
         UNREAD,
         "request heads cut short by the end of the capture or stream; what was there was searched",
     ),
-    "http.head-torn": (UNREAD, "request heads torn by a hole in the stream; what stood before it was searched"),
+    "http.head-torn": (UNREAD, "request heads torn, or swallowed, by a hole in the stream; the rest was searched"),
     "http.head-too-long": (UNREAD, "request heads past the limits for bytes or lines; the first part was searched"),
     "http.body-skipped": (OTHER, "request bodies, not searched"),
     "http.resynchronised": (OTHER, "times the parser had to look for the next request line"),

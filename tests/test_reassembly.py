@@ -61,7 +61,7 @@ def targets(segments, losses=None):
         pytest.param(
             stream(GET, (len(GET) + 100, NEXT)),
             ["/a", "/b"],
-            {"tcp.gap": 1, "tcp.gap-bytes": 100, "http.resynchronised": 1},
+            {"tcp.gap": 1, "tcp.gap-bytes": 100, "http.head-torn": 1, "http.resynchronised": 1},
             id="a hole between requests",
         ),
         pytest.param(

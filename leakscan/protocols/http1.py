@@ -72,11 +72,13 @@ class Http1:
                 del self._parsers[chunk.key]
 
     def _skip(self, parser: _Parser, count: int) -> Iterator[Message]:
-        """A hole of `count` bytes. Within a body it is body; anywhere else the next request must be looked for."""
+        """A hole of `count` bytes. Within a body it is body; anywhere else it took a head, or a part of one, with it."""
         if parser.mode in (BODY, CHUNK_DATA) and count <= parser.remaining:
             parser.remaining -= count
             self._leave_body(parser)
             return
+        if not parser.buffer and parser.mode != LOST:
+            self._losses["http.head-torn"] += 1
         yield from self._cut(parser, "http.head-torn")
         self._lose(parser)
 

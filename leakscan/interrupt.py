@@ -1,0 +1,48 @@
+"""SIGINT and SIGTERM end the reading, not the program: what was found is still written.
+
+State: the handlers that stood before, put back when the first signal has come or the context is left; a second signal
+therefore ends the program at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(BaseException):  # not an Exception: nothing on the way may take it for its own
+    """A signal came; `exit_code` is 128 and its number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Within, SIGINT and SIGTERM raise Interrupted, also where they were ignored at the start."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            ignored = handler in (None, signal.SIG_IGN)
+            signal.signal(number, signal.SIG_DFL if ignored else handler)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        restore()
+        raise Interrupted(number)
+
+    for number in SIGNALS:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        restore()

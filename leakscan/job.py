@@ -1,0 +1,182 @@
+"""One job of the command line: captures in, results out, an exit code at the end.
+
+`cli` parses the words; here is what they mean. State: the open outputs. Results go to stdout and to files (output.py),
+everything else to stderr (progress.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TextIO
+
+from leakscan.conceal import read_key
+from leakscan.formats import FORMATS, Look, Writer
+from leakscan.interrupt import Interrupted, interruptible
+from leakscan.losses import Losses
+from leakscan.model import Message
+from leakscan.networks import Networks
+from leakscan.output import OutputFile, parse_output
+from leakscan.progress import Progress
+from leakscan.reading import Reading
+from leakscan.scan import Scan, Settings
+from leakscan.sources import expand
+from leakscan.summary import Summary
+from leakscan.times import rfc3339
+
+EXIT_LEAK, EXIT_UNREAD = 1, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The flags of `analyse`, as docs/cli.md explains them."""
+
+    captures: Sequence[str]
+    format: str
+    outputs: Sequence[str]
+    fail_on: str
+    min_confidence: str
+    strict: bool
+    exit_zero: bool
+    allow_inconclusive: bool
+    show_values: bool
+    pseudonym_key: str | None
+    networks: str | None
+    quiet: bool
+    progress: str
+    color: str
+    sieve: bool
+
+
+def analyse(options: Options) -> int:
+    """Find the leaks, write the results; gives the exit code."""
+    settings = Settings(
+        min_confidence=options.min_confidence,
+        show_values=options.show_values,
+        pseudonym_key=None if options.pseudonym_key is None else read_key(options.pseudonym_key),
+        networks=None if options.networks is None else Networks.load(options.networks),
+        networks_name=options.networks,
+    )
+    wanted = [parse_output(spec) for spec in options.outputs]
+    with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
+        losses = Losses(lambda problem: progress.say(f"warning: {problem}"))
+        names = expand(options.captures, losses)
+        live = "-" in names
+        writers: list[Writer] = []
+        for format_name, path in wanted:
+            file = stack.enter_context(OutputFile(path))
+            writers.append(FORMATS[format_name](file.stream, Look(live=live or file.through)))
+        if not (options.quiet and wanted):
+            writers.append(FORMATS[options.format](sys.stdout, _look(options, live)))
+        if options.show_values:
+            progress.say("warning: values are shown: the result is personal data")
+        progress.start(names)
+        scan = Scan(Reading(names, losses, progress.advance, options.sieve), names, settings)
+        stopped = _run(scan, writers, losses)
+        progress.stop()
+        summary = scan.summary.to_dict()
+        for writer in writers:
+            writer.end(summary)
+        sys.stdout.flush()
+        if not options.quiet:
+            progress.say(_outcome(scan.summary))
+    return stopped or exit_code(scan.summary, options)
+
+
+def _run(scan: Scan, writers: Sequence[Writer], losses: Losses) -> int:
+    """Everything up to the summary; gives the exit code of the signal that ended it early, or 0."""
+    try:
+        with interruptible():
+            run = scan.run()
+            for writer in writers:
+                writer.begin(run)
+            for leak in scan.leaks():
+                for writer in writers:
+                    writer.leak(leak)
+    except Interrupted as signal:
+        losses["run.interrupted"] += 1
+        return signal.exit_code
+    return 0
+
+
+def exit_code(summary: Summary, options: Options) -> int:
+    """1 for a behaviour that counts; 3 when something was not read, or nothing could be. docs/cli.md has the table."""
+    if options.exit_zero:
+        return 0
+    leak = summary.counts(options.fail_on)
+    blind = summary.unread() or (not summary.requests and not options.allow_inconclusive)
+    if blind and (options.strict or not leak):
+        return EXIT_UNREAD
+    return EXIT_LEAK if leak else 0
+
+
+def list_requests(captures: Sequence[str], quiet: bool, progress_wanted: bool, sieve: bool) -> int:
+    """Print every HTTP request as a JSON line; gives the exit code."""
+    with Progress(progress_wanted and not quiet) as progress:
+        losses = Losses(lambda problem: progress.say(f"warning: {problem}"))
+        names = expand(captures, losses)
+        if not quiet:
+            progress.say("this is the inspection tool: values are shown as they were sent")
+        progress.start(names)
+        reading = Reading(names, losses, progress.advance, sieve)
+        live = "-" in names
+        stopped = 0
+        try:
+            with interruptible():
+                for message in reading.messages():
+                    _write_line(sys.stdout, message, live)
+        except Interrupted as signal:
+            stopped = signal.exit_code
+        sys.stdout.flush()
+        progress.stop()
+        unread = losses.of_kind("unread")
+        if unread and not quiet:
+            progress.say(f"not read: {_listed(unread)}")
+    return stopped or (EXIT_UNREAD if unread or not reading.coverage.requests else 0)
+
+
+def _write_line(stream: TextIO, message: Message, flush: bool) -> None:
+    line = {
+        "time": rfc3339(message.time_ns, message.origin.digits),
+        "frame": message.frame,
+        "frame_end": message.frame_end,
+        "client": message.client,
+        "client_port": message.client_port,
+        "server": message.server,
+        "server_port": message.server_port,
+        "protocol": message.protocol,
+        "method": message.method,
+        "target": message.target,
+        "host": message.host,
+        "headers": message.headers,
+        "partial": message.partial,
+        "capture": message.origin.capture,
+        "teid": message.teid,
+    }
+    stream.write(json.dumps(line, separators=(",", ":")) + "\n")
+    if flush:
+        stream.flush()
+
+
+def _look(options: Options, live: bool) -> Look:
+    terminal = sys.stdout.isatty()
+    color = options.color == "always" or (options.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
+    return Look(live=live, color=color, width=shutil.get_terminal_size().columns if terminal else 80)
+
+
+def _outcome(summary: Summary) -> str:
+    """The last line on stderr: what came out, of how much, and what could not be read."""
+    unread = summary.to_dict()["coverage"]["losses"]["unread"]
+    line = f"{summary.outcome()} in {summary.requests:,} readable request{'' if summary.requests == 1 else 's'}"
+    return f"{line}; not read: {_listed(unread)}" if unread else line
+
+
+def _listed(losses: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in losses.items())
+
+

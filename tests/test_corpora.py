@@ -1,0 +1,122 @@
+"""Real captures that nobody here wrote, against what tshark read in them.
+
+tshark is an oracle with limits; every difference stands in a table here, with the reason and who is right.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from leakscan.detectors import detect
+from leakscan.fields import fields
+from leakscan.losses import Losses
+from leakscan.model import Message
+from leakscan.reading import Reading
+from tests.conftest import CORPORA
+
+pytestmark = [pytest.mark.corpora, pytest.mark.xdist_group("corpora")]
+FILES = sorted((Path(CORPORA) / "files").iterdir()) if CORPORA else []
+
+MIN_OF_ALL = 0.995
+MIN_MEAN = 0.98
+MAX_SECONDS = 10
+MAX_MEGABYTES = 300
+
+#: capture -> (requests of tshark's that leakscan does not give, who is right and why)
+DIFFERENT = {
+    "wireshark-wiki__iPhone_A_bis_card.pcap": (8, "tshark: HTTP over GPRS Gb (NS, BSSGP, LLC, SNDCP), not read"),
+    "wireshark-wiki__KasperskyPackets.CAP": (4, "tshark: a Network Monitor 2 file, not read (said so)"),
+    "wireshark-wiki__MicrosoftNTP_2_.cap": (4, "tshark: a Network Monitor 2 file, not read (said so)"),
+    "wireshark-wiki__BitTorrent.Transfer1.cap": (2, "tshark: a Network Monitor 2 file, not read (said so)"),
+    "zeek__http__261__variant-09-te_obs_fold.pcap": (1, "leakscan: RFC 9112 5.2, a folded line belongs to its header"),
+}
+
+#: capture -> identifiers of subscribers that are really in it
+SUBSCRIBERS = {"ndpi__fuzz-2006-09-29-28586.pcap": {"msisdn"}, "ndpi__1kxun.pcap": {"subscriber_token"}}
+SUBSCRIBER_KINDS = {"msisdn", "imsi", "imei", "iccid", "meid_esn", "subscriber_token"}
+
+
+@cache
+def read(path: Path, sieve: bool = True) -> tuple[tuple[Message, ...], Losses, float]:
+    start = time.monotonic()
+    reading = Reading([str(path)], Losses(), sieve=sieve)
+    return tuple(reading.messages()), reading.losses, time.monotonic() - start
+
+
+def truth(corpora: Path, path: Path) -> list[dict]:
+    """tshark's HTTP/1 requests: not SSDP, not decrypted, not quoted in ICMP."""
+    file = corpora / "truth" / f"{path.name}.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    return [
+        row
+        for row in rows
+        if row["app"] == "http" and not row["tls"] and not row["icmp"] and (row["version"] or "").startswith("HTTP/1")
+    ]
+
+
+def test_the_requests_that_tshark_reads(corpora):
+    missing, shares, total = {}, [], 0
+    for path in FILES:
+        expected = truth(corpora, path)
+        found = Counter((m.method, m.target, json.dumps(m.headers)) for m in read(path)[0])
+        wanted = Counter((row["method"], row["uri"], json.dumps(row["headers"])) for row in expected)
+        lacking = (wanted - found).total()
+        if lacking:
+            missing[path.name] = lacking
+        if expected:
+            total += len(expected)
+            shares.append(1 - lacking / len(expected))
+    assert missing == {name: count for name, (count, _) in DIFFERENT.items()}
+    assert 1 - sum(missing.values()) / total >= MIN_OF_ALL
+    assert sum(shares) / len(shares) >= MIN_MEAN
+
+
+def test_the_sieve_changes_nothing():
+    for path in FILES:
+        fast, slow = read(path), read(path, sieve=False)
+        assert fast[:2] == slow[:2], path.name
+
+
+def test_nothing_takes_long():
+    assert {path.name: seconds for path in FILES if (seconds := read(path)[2]) > MAX_SECONDS} == {}
+
+
+def test_what_is_not_read_is_said(corpora):
+    """A capture without one readable frame has a problem with a reason, and a loss that leads to exit code 3."""
+    for path in FILES:
+        losses = read(path)[1]
+        assert all(problem.capture == str(path) and problem.reason for problem in losses.problems), path.name
+        assert bool(losses.problems) <= bool(losses.of_kind("unread")), path.name
+
+
+def test_all_of_them_in_one_run(corpora):
+    """One process over all captures: no traceback, flat memory."""
+    script = "import sys; from leakscan.cli import run; sys.exit(run(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "analyse", "-f", "jsonl", str(corpora / "files")],
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+    assert (done.returncode, "Traceback" in done.stderr, "internal error" in done.stderr) == (1, False, False)
+    assert json.loads(done.stdout.splitlines()[-1])["type"] == "summary"
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < MAX_MEGABYTES * 1024
+
+
+def test_no_subscriber_where_there_is_none():
+    found: dict[str, set[str]] = {}
+    for path in FILES:
+        for message in read(path)[0]:
+            for match in detect(fields(message, Losses()), Losses()):
+                if match.identifier in SUBSCRIBER_KINDS and match.confidence != "hint":
+                    found.setdefault(path.name, set()).add(match.identifier)
+    assert found == SUBSCRIBERS
