@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -25,6 +26,7 @@ SEVERITIES = ("low", "medium", "high", "critical")
 CONFIDENCES = ("hint", "probable", "confirmed")
 
 Command = Callable[..., Any]
+Job = Callable[[], int]  # what a command comes to; run when click is done, which has its own idea of a closed pipe
 
 
 class _Group(click.Group):
@@ -86,7 +88,7 @@ def cli() -> None:
     help="Colour in the table; NO_COLOR in the environment turns auto off.",
 )  # fmt: skip
 @_common
-def analyse(captures: Sequence[str], verbose: bool, **flags: Any) -> int:
+def analyse(captures: Sequence[str], verbose: bool, **flags: Any) -> Job:
     """Find leaked identifiers in captures.
 
     CAPTURE is a file (pcap or pcapng, also gzip, zstd, lz4 or xz), a directory, a glob, or - for stdin.
@@ -100,12 +102,12 @@ def analyse(captures: Sequence[str], verbose: bool, **flags: Any) -> int:
     from leakscan.job import Options
     from leakscan.job import analyse as run
 
-    return run(Options(captures=captures, **flags))
+    return partial(run, Options(captures=captures, **flags))
 
 
 @cli.command(epilog="Exit codes: 0 read, 2 usage, 3 something was not read or there is no request, 70 internal error.")
 @_common
-def requests(captures: Sequence[str], quiet: bool, verbose: bool, progress: str, sieve: bool) -> int:
+def requests(captures: Sequence[str], quiet: bool, verbose: bool, progress: str, sieve: bool) -> Job:
     """Print every HTTP request that was read, one JSON line each, as it was sent.
 
     The inspection tool, for whoever doubts what analyse says. Values are not masked.
@@ -116,7 +118,7 @@ def requests(captures: Sequence[str], quiet: bool, verbose: bool, progress: str,
     """
     from leakscan.job import list_requests
 
-    return list_requests(captures, quiet, progress == "auto", sieve)
+    return partial(list_requests, captures, quiet, progress == "auto", sieve)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -127,7 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command; gives its exit code. Nothing that was captured reaches stderr."""
     try:
-        code = cli.main(arguments, prog_name="leakscan", standalone_mode=False)
+        job = cli.main(arguments, prog_name="leakscan", standalone_mode=False)
+        return job() if callable(job) else int(job or 0)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -144,7 +147,6 @@ def run(arguments: list[str]) -> int:
         if {"-v", "--verbose"} & set(arguments):
             _place(error)
         return EXIT_BUG
-    return int(code or 0)
 
 
 def _complain(text: str) -> None:

@@ -24,7 +24,7 @@ from leakscan.networks import Networks
 from leakscan.output import OutputFile, parse_output
 from leakscan.progress import Progress
 from leakscan.reading import Reading
-from leakscan.scan import Scan, Settings
+from leakscan.spine import Scan, Settings
 from leakscan.sources import expand
 from leakscan.summary import Summary
 from leakscan.times import rfc3339
