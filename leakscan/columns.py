@@ -54,7 +54,7 @@ class Packets(NamedTuple):
     cut: Bits  # the capture holds only the frame's first bytes
 
     def take(self, which: Bits) -> Packets:
-        return Packets(*(column[which] for column in self))
+        return Packets._make(column[which] for column in self)
 
 
 class Carried(NamedTuple):

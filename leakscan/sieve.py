@@ -25,9 +25,11 @@ from leakscan.model import Coverage, FrameBatch, Segment
 from leakscan.verdicts import DEAD, RESPONSES, SLOTS, WATCHED, Verdicts
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from leakscan.columns import Bits, Bytes, Ints
 
-    Tokens = np.ndarray[tuple[int], np.dtype[np.uint64]]
+    Tokens = NDArray[np.uint64]
 
 MIN_BUFFER_BYTES = 64  # columns may look this far behind a short frame
 _SYN = 2
@@ -49,7 +51,7 @@ class _Segments(NamedTuple):
     token: Tokens
 
     def take(self, which: Bits | Ints) -> _Segments:
-        return _Segments(*(column[which] for column in self))
+        return _Segments._make(column[which] for column in self)
 
 
 class Sieve:
@@ -92,7 +94,7 @@ class Sieve:
         segments = self._tcp(batch, ipv4(batch, packets4), 4)
         if len(packets6.frame):
             more = self._tcp(batch, ipv6(batch, packets6), 6)
-            segments = _Segments(*(np.concatenate(pair) for pair in zip(segments, more, strict=True)))
+            segments = _Segments._make(np.concatenate(pair) for pair in zip(segments, more, strict=True))
             segments = segments.take(np.argsort(segments.frame, kind="stable"))
         odd = [segment for index in np.flatnonzero(batch.odd).tolist() for segment in self._decode(frames, index)]
         reopened = [self._verdicts.token(segment.key) for segment in odd if segment.flags & _SYN]
@@ -124,7 +126,8 @@ class Sieve:
         for index in range(words):
             total += u32(buf, address + 4 * index).astype(np.uint64) * self._multipliers[index]
         total = (total ^ (total >> np.uint64(32))) * self._multipliers[9]
-        return np.maximum(total, np.uint64(1))
+        tokens: Tokens = np.maximum(total, np.uint64(1))
+        return tokens
 
     def _ignored(self, buf: Bytes, segments: _Segments, reopened: list[int]) -> Bits:
         """Payload that reassembly would ignore. Of directions that this batch opens again (a SYN, also in an odd frame:
@@ -170,4 +173,5 @@ def _may_begin(buf: Bytes, at: Ints, end: Ints) -> Bits:
     last = len(buf) - 1
     first, second, third = (buf[np.minimum(at + i, last)] for i in range(3))
     word = _SPACE[second] | (_TOKEN[second] & ((end - at < 3) | _TOKEN[third] | _SPACE[third]))
-    return (end == at) | _SPACE[first] | (_TOKEN[first] & ((end - at < 2) | word))
+    may: Bits = (end == at) | _SPACE[first] | (_TOKEN[first] & ((end - at < 2) | word))
+    return may

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from leakscan.protocols.http1 import Http1
 
+__all__ = ["PROTOCOLS", "Http1"]
+
 PROTOCOLS = {"http1": Http1}
