@@ -41,9 +41,9 @@ class Concealer:
         """`kind:` and 12 lower-case base32 characters of the HMAC over kind and normal form."""
         return f"{kind}:{self._mac(kind, normal)[:PSEUDONYM_CHARS]}"
 
-    def value(self, identifier: str, value: str) -> str:
-        """The mask of a value, or the value when values are shown."""
-        return value if self.show_values else mask(identifier, value)
+    def value(self, identifier: str, value: str, normal: str = "") -> str:
+        """The mask of a value (`masks.mask`), or the value when values are shown."""
+        return value if self.show_values else mask(identifier, value, normal)
 
     def client(self, address: str) -> str:
         """`ip:` and the pseudonym of a client's address, or the address when values are shown."""

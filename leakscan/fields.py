@@ -10,7 +10,7 @@ State: none. Bounds: `MAX_FIELDS` fields of one message, `MAX_VALUE_CHARS` of on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from leakscan.losses import Losses
 from leakscan.model import Field, Message, Pair
@@ -21,83 +21,93 @@ MAX_VALUE_CHARS = 4096
 MIN_SEGMENT_CHARS = 7
 
 
-def fields(message: Message, losses: Losses) -> Iterator[Field]:
+def fields(message: Message, losses: Losses) -> list[Field]:
     """All fields of one request: those of the target, then those of its header lines, in the order of the wire."""
-    return _bounded(_message_fields(message), losses)
-
-
-def pairs_fields(pairs: Iterable[Pair], losses: Losses) -> Iterator[Field]:
-    """The same for header lines alone, as `(name, value)`; a value of None is a line without a colon."""
-    return _bounded(_header_fields(pairs), losses)
-
-
-def _bounded(found: Iterable[Field], losses: Losses) -> Iterator[Field]:
-    count = 0
-    for field in found:
-        count += 1
-        if count > MAX_FIELDS:
-            losses["message.fields-over"] += 1
-            return
-        if len(field[2]) > MAX_VALUE_CHARS:
-            losses["value.too-long"] += 1
-            field = Field(field[0], field[1], field[2][:MAX_VALUE_CHARS])
-        yield field
-
-
-def _message_fields(message: Message) -> Iterator[Field]:
-    target = message.target
-    path, mark, query = target.partition("?")
+    found: list[Field] = []
+    path, mark, query = message.target.partition("?")
     if len(path) > MIN_SEGMENT_CHARS:
-        yield from _path_fields(path)
+        _add_path(found, path)
     if mark:
-        yield from _query_fields("query", query)
-    yield from _header_fields(message.headers)
+        _add_query(found, "query", query)
+    if len(message.target) > MAX_VALUE_CHARS:
+        _cut(found, 0, losses)
+    _add_headers(found, message.headers, losses)
+    return _bounded(found, losses)
 
 
-def _header_fields(pairs: Iterable[Pair]) -> Iterator[Field]:
+def pairs_fields(pairs: Iterable[Pair], losses: Losses) -> list[Field]:
+    """The same for header lines alone, as `(name, value)`; a value of None is a line without a colon."""
+    found: list[Field] = []
+    _add_headers(found, pairs, losses)
+    return _bounded(found, losses)
+
+
+def _add_headers(found: list[Field], pairs: Iterable[Pair], losses: Losses) -> None:
     special = SPECIAL
     for name, value in pairs:
         if value is None:
             continue
         place = special.get(name.lower(), "header")
+        before = len(found)
         if place == "cookie":
-            yield from _cookie_fields(value)
+            _add_cookies(found, value)
         elif place == "referer":
             _, mark, query = value.partition("?")
             if mark:
-                yield from _query_fields("referer", query)
+                _add_query(found, "referer", query)
         else:
-            yield Field(place, name, value)
+            found.append(Field(place, name, value))
+        if len(value) > MAX_VALUE_CHARS:
+            _cut(found, before, losses)
 
 
-def _cookie_fields(line: str) -> Iterator[Field]:
+def _add_cookies(found: list[Field], line: str) -> None:
     """RFC 6265 section 4.2.1; a pair without `=` has no name, so nothing can be said of it."""
-    for pair in line.split(";"):
+    for pair in line.split(";", MAX_FIELDS):
         name, mark, value = pair.partition("=")
         if mark:
-            yield Field("cookie", name.strip(), value)
+            found.append(Field("cookie", name.strip(), value))
 
 
-def _query_fields(place: str, query: str) -> Iterator[Field]:
-    query, _, _ = query.partition("#")
-    for pair in query.replace(";", "&").split("&") if ";" in query else query.split("&"):
+def _add_query(found: list[Field], place: str, query: str) -> None:
+    if "#" in query:
+        query = query.partition("#")[0]
+    if ";" in query:
+        query = query.replace(";", "&")
+    for pair in query.split("&", MAX_FIELDS):
         name, mark, value = pair.partition("=")
         if mark:
-            yield Field(place, name, value)
+            found.append(Field(place, name, value))
 
 
-def _path_fields(path: str) -> Iterator[Field]:
+def _add_path(found: list[Field], path: str) -> None:
     """`/a;name=value/name=value` (RFC 3986 section 3.3) and `/name/value`, the habit of REST interfaces."""
     before = ""
-    for segment in path.split("/"):
+    for segment in path.split("/", MAX_FIELDS):
         if "=" in segment:
             for piece in segment.split(";"):
                 name, mark, value = piece.partition("=")
                 if mark:
-                    yield Field("path", name, value)
+                    found.append(Field("path", name, value))
         elif before and len(segment) >= MIN_SEGMENT_CHARS:
-            yield Field("path", before, segment)
+            found.append(Field("path", before, segment))
         before = segment
+
+
+def _cut(found: list[Field], first: int, losses: Losses) -> None:
+    """Cuts the values from `first` on. Called for long lines only: a value is no longer than its line."""
+    for at in range(first, len(found)):
+        place, name, value = found[at]
+        if len(value) > MAX_VALUE_CHARS:
+            losses["value.too-long"] += 1
+            found[at] = Field(place, name, value[:MAX_VALUE_CHARS])
+
+
+def _bounded(found: list[Field], losses: Losses) -> list[Field]:
+    if len(found) > MAX_FIELDS:
+        losses["message.fields-over"] += 1
+        del found[MAX_FIELDS:]
+    return found
 
 
 #: Header lines that are not simply a value under a name: lower-case name -> place.

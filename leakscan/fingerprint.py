@@ -36,11 +36,10 @@ def registrable_domain(host: str) -> str:
 
     The suffix list takes `10.0.2.2` for a name and gives `2.2`, so addresses are kept from it.
     """
-    host = redact(host)
     if len(host) > MAX_HOST_CHARS or is_address(host):
-        return host
+        return redact(host)
     domain: str | None = _suffixes().privatesuffix(host)
-    return host if domain is None else domain
+    return redact(host if domain is None else domain)
 
 
 @cache

@@ -38,11 +38,30 @@ _EMAIL = re.compile(r"[^@]{1,256}@([A-Za-z0-9.-]{1,255})")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _CELL = re.compile(r"([0-9]{3})([^0-9A-Za-z]?)([0-9]{2,3})")
 #: Hex digits of a user location with its type octet -> TS 29.061 section 16.4.7.2.
-_LOCATION_TYPES = {"00": 16, "01": 16, "02": 16, "80": 12, "81": 16, "82": 26, "87": 18, "88": 14, "89": 30}
+_LOCATION_TYPES = {
+    "00": 16,
+    "01": 16,
+    "02": 16,
+    "80": 12,
+    "81": 16,
+    "82": 26,
+    "83": 14,
+    "84": 24,
+    "85": 14,
+    "86": 24,
+    "87": 18,
+    "88": 14,
+    "89": 30,
+}
 
 
-def mask(identifier: str, value: str) -> str:
-    """What is shown of `value`, a value of the kind `identifier` (contract: "What is shown of captured data")."""
+def mask(identifier: str, value: str, normal: str = "") -> str:
+    """What is shown of `value`, a value of the kind `identifier`.
+
+    `normal` is its normal form, if known: it tells a national number, which has no country code to show.
+    """
+    if identifier == "msisdn" and _digits(value) and normal != value and normal.endswith(value):
+        return _hide(value, "", value[-2:], "")
     return MASKS.get(identifier, _other)(value)
 
 

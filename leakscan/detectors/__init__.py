@@ -1,0 +1,312 @@
+"""Field -> Match: which fields hold an identifier.
+
+Name first: one dict access tells which signatures of the catalogue know a field's name, and most names none does. Then
+the value's readings (encodings.py), from the plain one on, pass through the signature's checks until one is valid.
+What a finding is worth is the ladder: a known name with a valid value is confirmed (or as much as the signature
+allows); with a value that is plausible only, probable if the network writes the place; a placeholder is counted and no
+finding; a name that only tells by a word in it, with a valid value, is probable. A valid value under any other name is
+nothing: digits are not evidence.
+
+One value of a field gives one match, the best. A value that packs several (`X-Network-Info`, attribute lists) gives one
+for each part, and the part's name follows the rule's: `x-network-info.msisdn`.
+
+State: the built-in catalogue, read once. Bounds: `MAX_PARTS` of one value; those of encodings.py and catalogue.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+from leakscan.detectors import (
+    address,
+    charging,
+    device,
+    encodings,
+    iccid,
+    imei,
+    imsi,
+    location,
+    meid,
+    msisdn,
+    node,
+    profile,
+    token,
+)
+from leakscan.detectors.catalogue import PLACE_CLASSES, Catalogue, Signature, parse
+from leakscan.detectors.verdict import ENCRYPTED, HASHED, NO, PLACEHOLDER, PLAIN, VALID, Verdict
+from leakscan.losses import Losses
+from leakscan.model import CONFIDENCES, SEVERITIES, Field, Match
+
+__all__ = ["DETECTORS", "builtin", "catalogue_version", "detect", "examine"]
+
+MAX_PARTS = 64
+_ATTRIBUTES = re.compile(r"[;,|&\s\0]+")
+
+
+class Detector(NamedTuple):
+    """A check, and the identifier it finds when a signature asks for several formats; "" for the signature's own."""
+
+    check: Callable[[str, Signature], Verdict]
+    identifier: str = ""
+
+
+def detect(fields: Iterable[Field], losses: Losses, catalogue: Catalogue | None = None) -> list[Match]:
+    """All identifiers in the fields of one request, in the fields' order."""
+    if catalogue is None:
+        catalogue = builtin()
+    matches: list[Match] = []
+    seen = catalogue.seen
+    for field in fields:
+        signatures = seen.get(field[1])
+        if signatures is None:
+            signatures = catalogue.lookup(field[1])
+        if signatures:
+            matches.extend(examine(field, signatures, losses, catalogue))
+    return matches
+
+
+def examine(field: Field, signatures: Iterable[Signature], losses: Losses, catalogue: Catalogue) -> list[Match]:
+    """What one field holds under the signatures that know its name."""
+    place = PLACE_CLASSES.get(field.place, "")
+    found: list[Match] = []
+    placeholder = False
+    for signature in signatures:
+        if place not in signature.places:
+            continue
+        if signature.formats[0] == ATTRIBUTES:
+            inner = _parts(field, signature, catalogue)
+            if inner:
+                found.extend(inner)
+                continue
+        value = field.value
+        if signature.pattern is not None:
+            inside = signature.pattern.search(value) if signature.literal in value else None
+            if inside is None:
+                continue
+            value = inside[1]
+        verdict, chain = _judge(value, signature)
+        placeholder = placeholder or verdict.grade == PLACEHOLDER
+        if verdict.grade > PLACEHOLDER:
+            found.append(_match(field, signature, verdict, chain))
+    if placeholder and not found:
+        losses["value.placeholder"] += 1
+    return _best(found)
+
+
+@cache
+def builtin() -> Catalogue:
+    """The catalogue that comes with leakscan."""
+    return parse("signatures.toml", (resources.files(__name__) / "signatures.toml").read_bytes(), FORMATS)
+
+
+def catalogue_version() -> str:
+    """Date and hash of the built-in catalogue: "2026-01-31 0123456789ab"."""
+    return builtin().version
+
+
+def _judge(value: str, signature: Signature) -> tuple[Verdict, tuple[str, ...]]:
+    """The best verdict over all readings, and the encodings undone for it."""
+    best = Verdict(NO)
+    best_chain: tuple[str, ...] = ()
+    for text, chain in encodings.readings(value):
+        for name in signature.formats:
+            detector = DETECTORS.get(name)
+            if detector is None:  # ATTRIBUTES has no check
+                continue
+            verdict = detector.check(text, signature)
+            if not verdict.identifier and detector.identifier:
+                verdict = verdict._replace(identifier=detector.identifier)
+            if verdict.grade == VALID:
+                return verdict, chain
+            if verdict.grade > best.grade:
+                best, best_chain = verdict, chain
+    return best, best_chain
+
+
+def _match(field: Field, signature: Signature, verdict: Verdict, chain: tuple[str, ...]) -> Match:
+    identifier = verdict.identifier or signature.identifier
+    return Match(
+        field=field,
+        rule=signature.id,
+        identifier=identifier,
+        value=verdict.value,
+        normal=verdict.normal or verdict.value,
+        encoding=chain,
+        confidence=_confidence(field, signature, verdict),
+        severity=_severity(identifier, signature, verdict),
+        rotating=signature.rotating or verdict.rotating,
+        origin="client-sent" if signature.added_by in CLIENT_SIDE else "unknown",
+        evidence=(WORD_EVIDENCE if signature.words else NAME_EVIDENCE, *_form_evidence(verdict), *verdict.evidence),
+        carriers=verdict.carriers or signature.carriers,
+        home=verdict.home,
+        spans=(field.value,) if field.value != verdict.value else (),
+    )
+
+
+def _form_evidence(verdict: Verdict) -> tuple[str, ...]:
+    return () if verdict.form == PLAIN else (verdict.form,)
+
+
+def _confidence(field: Field, signature: Signature, verdict: Verdict) -> str:
+    """A plausible value is worth one step less than a valid one, and a hint where clients write what they like. A hash
+    is never more than probable, but it is not a chance value either when the name says of what."""
+    certain, probable, hint = CONFIDENCES[::-1]
+    if verdict.grade == VALID or signature.confidence == hint:
+        return signature.confidence
+    by_network = PLACE_CLASSES[field.place] in ("header", "cookie")
+    if verdict.form == HASHED and (by_network or signature.identifier in ("msisdn", "imsi")):
+        return probable
+    return probable if by_network and signature.confidence == certain else hint
+
+
+def _severity(identifier: str, signature: Signature, verdict: Verdict) -> str:
+    if verdict.severity:
+        return verdict.severity
+    if signature.severity and identifier == signature.identifier:
+        return signature.severity
+    if identifier in DEVICE_IDS and signature.added_by in CLIENT_SIDE:
+        return "low"
+    if identifier == "subscriber_token" and (signature.rotating or verdict.rotating):
+        return "medium"
+    usual = SEVERITY_OF[identifier]
+    return "high" if usual == "critical" and verdict.form in (HASHED, ENCRYPTED) else usual
+
+
+def _parts(field: Field, outer: Signature, catalogue: Catalogue) -> list[Match]:
+    """What the parts of a composite value hold: `a,b,c` under the names that the signature gives, or a list of
+    `name=value`, encoded or not. A list without any names is one value."""
+    found: list[Match] = []
+    for text, chain in encodings.readings(field.value):
+        if outer.parts:
+            pairs = list(zip(outer.parts, text.split(","), strict=False))
+        else:
+            pairs = _attributes(text)
+        for name, value in pairs:
+            for inner in catalogue.lookup(name):
+                if inner.pattern is not None or inner.formats[0] == ATTRIBUTES:
+                    continue
+                verdict, deeper = _judge(value, inner)
+                if verdict.grade > PLACEHOLDER:
+                    match = _match(field, inner, verdict, chain + deeper)
+                    found.append(_under(match, outer, inner))
+        if found:
+            break
+    return found
+
+
+def _attributes(text: str) -> list[tuple[str, str]]:
+    pieces = [piece.strip() for piece in _ATTRIBUTES.split(text, MAX_PARTS) if piece]
+    pairs = [(name, value) for name, mark, value in (piece.partition("=") for piece in pieces) if mark]
+    return pairs or [("msisdn", piece) for piece in pieces[:1]]
+
+
+def _under(match: Match, outer: Signature, inner: Signature) -> Match:
+    return replace(
+        match,
+        rule=f"{outer.id}.{inner.id}",
+        confidence=min(match.confidence, outer.confidence, key=CONFIDENCES.index),
+        carriers=match.carriers or outer.carriers,
+        evidence=(NAME_EVIDENCE, *match.evidence[1:]),
+    )
+
+
+def _best(found: list[Match]) -> list[Match]:
+    """One match for each value: the most certain, then the worst, then the first."""
+    if len(found) < 2:
+        return found
+    ranked = sorted(found, key=lambda m: (-CONFIDENCES.index(m.confidence), -SEVERITIES.index(m.severity)))
+    kept: dict[str, Match] = {}
+    for match in ranked:
+        kept.setdefault(match.value, match)
+    return list(kept.values())
+
+
+NAME_EVIDENCE = "known name"
+WORD_EVIDENCE = "telling name"
+CLIENT_SIDE = ("app", "device")
+DEVICE_IDS = ("device_id", "advertising_id", "mac")
+#: What an identifier is worth when it is plainly readable (docs/formats.md).
+SEVERITY_OF: Mapping[str, str] = {
+    "msisdn": "critical",
+    "imsi": "critical",
+    "imei": "critical",
+    "iccid": "critical",
+    "meid_esn": "critical",
+    "cell_location": "critical",
+    "subscriber_token": "high",
+    "device_id": "high",
+    "advertising_id": "high",
+    "mac": "high",
+    "email": "medium",
+    "subscriber_profile": "medium",
+    "charging": "medium",
+    "private_ip": "low",
+    "apn_or_network_node": "low",
+    "device_model": "low",
+}
+
+#: Not a check: a list of `name=value` attributes, each looked up by its own name.
+ATTRIBUTES = "attributes"
+#: Format in the catalogue -> its check. One file for each kind of identifier.
+DETECTORS: Mapping[str, Detector] = {
+    "msisdn": Detector(msisdn.check, "msisdn"),
+    "msisdn-strict": Detector(msisdn.check_strict, "msisdn"),
+    "msisdn-plus": Detector(msisdn.check_plus, "msisdn"),
+    "msisdn-national": Detector(msisdn.check_national, "msisdn"),
+    "imsi": Detector(imsi.check, "imsi"),
+    "imsi-strict": Detector(imsi.check_strict, "imsi"),
+    "imei": Detector(imei.check, "imei"),
+    "imei-strict": Detector(imei.check_strict, "imei"),
+    "iccid": Detector(iccid.check, "iccid"),
+    "iccid-docomo": Detector(iccid.check_docomo, "iccid"),
+    "meid": Detector(meid.check, "meid_esn"),
+    "meid-jphone": Detector(meid.check_jphone, "meid_esn"),
+    "opaque": Detector(token.check_opaque),
+    "encrypted": Detector(token.check_encrypted),
+    "uidh": Detector(token.check_uidh),
+    "acr": Detector(token.check_acr),
+    "vf-acr": Detector(token.check_vf_acr),
+    "asid": Detector(token.check_asid),
+    "subno": Detector(token.check_subno),
+    "sprint": Detector(token.check_sprint),
+    "nai": Detector(token.check_nai),
+    "dcm-guid": Detector(token.check_dcm_guid),
+    "docomo-uid": Detector(token.check_docomo_uid),
+    "guid-switch": Detector(token.check_guid_switch),
+    "jphone-uid": Detector(token.check_jphone_uid),
+    "em-uid": Detector(token.check_em_uid),
+    "address": Detector(address.check),
+    "forwarded": Detector(address.check_forwarded),
+    "uli": Detector(location.check_uli),
+    "access-network": Detector(location.check_access_network),
+    "plmn": Detector(location.check_plmn),
+    "mcc": Detector(location.check_mcc),
+    "mnc": Detector(location.check_mnc),
+    "zone": Detector(location.check_zone),
+    "stamp": Detector(location.check_stamp),
+    "country": Detector(location.check_country),
+    "node-address": Detector(node.check_address),
+    "apn": Detector(node.check_apn),
+    "node-text": Detector(node.check_text),
+    "via": Detector(node.check_via),
+    "carrier-mode": Detector(node.check_carrier_mode),
+    "flag": Detector(profile.check_flag),
+    "bearer": Detector(profile.check_bearer),
+    "characteristics": Detector(profile.check_characteristics),
+    "profile-text": Detector(profile.check_text),
+    "charging-id": Detector(charging.check_id),
+    "charging-session": Detector(charging.check_session),
+    "android-id": Detector(device.check_android_id),
+    "uuid": Detector(device.check_uuid),
+    "udid": Detector(device.check_udid),
+    "pin": Detector(device.check_pin),
+    "mac": Detector(device.check_mac),
+    "email": Detector(device.check_email),
+    "model": Detector(device.check_model),
+}
+FORMATS = frozenset((*DETECTORS, ATTRIBUTES))

@@ -1,0 +1,92 @@
+"""IMSI: the identity of the SIM card in the network.
+
+What: mobile country code (3 digits), mobile network code (2 or 3), subscriber number; at most 15 digits, nearly always
+15 (ITU-T E.212; 3GPP TS 23.003 section 2.2). It also stands in network access identifiers,
+`0<IMSI>@nai.epc.mnc001.mcc001.3gppnetwork.org` (TS 23.003 section 19.3.2).
+
+Why it matters: it names the subscription for as long as the card lives, tells the home network, and is what
+surveillance equipment asks for. It was never meant to leave the mobile network.
+
+What counts: under a known name, 14 or 15 digits that begin with the code of an assigned network (001-01 and 999-99
+are test and private ones). Fewer digits, or a code that nobody has, count as probable.
+
+What does not: 15 digits under any other name: one in forty random ones begins with the code of a
+network. Placeholders.
+
+Example: `x-nokia-imsi: 001010123456789`
+
+Sources: ITU-T E.212 and the networks listed under it (leakscan/plmn.tsv); 3GPP TS 23.003.
+"""
+
+from __future__ import annotations
+
+import re
+
+from leakscan.detectors.catalogue import Signature
+from leakscan.detectors.verdict import (
+    IS_PLACEHOLDER,
+    PLAUSIBLE,
+    REJECTED,
+    VALID,
+    Verdict,
+    digits_only,
+    hidden,
+    is_placeholder,
+    masked,
+)
+from leakscan.plmn import plmn, plmn_candidates
+
+MIN_DIGITS = 6
+USUAL_DIGITS = (14, 15)
+_NAI = re.compile(r"[06]?(\d{6,15})@(.+)", re.ASCII | re.DOTALL)
+_REALM = re.compile(r"(?:^|\.)mnc(\d{2,3})\.mcc(\d{3})(?:\.|$)", re.ASCII | re.IGNORECASE)
+_SEPARATORS = re.compile(r"[ -]")
+
+
+def check(value: str, signature: Signature) -> Verdict:
+    """An IMSI under a name that is known, plain or as the user part of a NAI."""
+    text = value.strip()
+    if text[:5].lower() == "imsi-":  # 5G's SUPI, TS 29.571
+        text = text[5:]
+    home: tuple[str, ...] = ()
+    if found := _NAI.fullmatch(text):
+        home = realm_plmns(found[2])
+        text = found[1]
+    if is_placeholder(text):
+        return IS_PLACEHOLDER
+    digits = _SEPARATORS.sub("", text)
+    if not digits_only(digits):
+        return masked(text) or hidden(text, signature.confidence) or REJECTED
+    if not MIN_DIGITS <= len(digits) <= max(USUAL_DIGITS):
+        return REJECTED
+    networks = plmns(digits)
+    if not networks:
+        return Verdict(PLAUSIBLE, digits, evidence=("network not assigned",), home=home)
+    grade = VALID if len(digits) in USUAL_DIGITS else PLAUSIBLE
+    return Verdict(grade, digits, evidence=(f"PLMN {' or '.join(networks)}",), home=home or networks)
+
+
+def check_strict(value: str, signature: Signature) -> Verdict:
+    """An IMSI under a name that may hold anything."""
+    verdict = check(value, signature)
+    return verdict if verdict.grade == VALID else REJECTED
+
+
+def plmns(digits: str) -> tuple[str, ...]:
+    """The home networks, "MCC-MNC", that an IMSI may mean: where MNCs of 2 and of 3 digits begin alike, both."""
+    return tuple(found.code for found in plmn_candidates(digits))
+
+
+def realm_plmns(realm: str) -> tuple[str, ...]:
+    """The networks a 3GPP realm may mean. The MNC is padded to 3 digits, so mnc010 is 10 or 010."""
+    found = _REALM.search(realm)
+    if found is None:
+        return ()
+    mnc, mcc = found[1], found[2]
+    spellings = (mnc, mnc[1:]) if len(mnc) == 3 and mnc[0] == "0" else (mnc,)
+    return tuple(network.code for spelling in spellings if (network := plmn(mcc, spelling)))
+
+
+def is_plmn(digits: str) -> bool:
+    """MCC and MNC of an assigned network, without anything between them."""
+    return digits_only(digits) and any(len(found.mcc + found.mnc) == len(digits) for found in plmn_candidates(digits))

@@ -1,0 +1,146 @@
+"""MSISDN: the subscriber's phone number.
+
+What: the number in international form, at most 15 digits, country code first, no prefix (ITU-T E.164; 3GPP TS 23.003
+section 3.3). Gateways write it as digits, sometimes with `+`, `00`, `tel:` or `sip:`, sometimes with an address or a
+time behind it, in hex, in base64, hashed or encrypted.
+
+Why it matters: it names the person, for years, across every site, and it can be called.
+
+What counts: under a known name, digits that fit the number plan of their country code (its assigned lengths; ranges
+kept for fiction and tests fit, too). A number that fits no plan, a digest or unreadable bytes count as probable.
+Under a name that only sounds like one, the number must lie in a range of mobile phones unless the name says MSISDN.
+
+What does not: digits under other names, however much they look like a number: every fifth string of 11 random digits
+is a "valid" number. Placeholders such as `unknown`, `99999999999` or `${msisdn}`. National numbers, unless the
+name's rule says which country; a value is never read with a default country.
+
+Example: `x-up-calling-line-id: 447700900123`
+
+Sources: ITU-T E.164; 3GPP TS 23.003; Google's libphonenumber for the number plans.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from leakscan.detectors import imsi
+from leakscan.detectors.catalogue import Signature
+from leakscan.detectors.verdict import (
+    IS_PLACEHOLDER,
+    PLAUSIBLE,
+    REJECTED,
+    VALID,
+    Verdict,
+    digits_only,
+    hidden,
+    is_placeholder,
+    masked,
+)
+
+MIN_DIGITS = 7  # Tokelau, country code included
+MAX_DIGITS = 15  # E.164 section 6
+#: Seconds behind a number (Nokia msisdn-ts) lie between 2001 and 2033.
+_STAMPED = re.compile(r"(\d{7,15})(1\d{9})", re.ASCII)
+_SEPARATORS = re.compile(r"[ .()/\u00a0-]+")
+_APPENDED = re.compile(r"[,;|]")
+_URI = re.compile(r"(?:tel|sips?):", re.IGNORECASE)
+
+
+def check(value: str, signature: Signature) -> Verdict:
+    """A number in international form under a name that is known."""
+    text, evidence, home = _unwrap(value)
+    if is_placeholder(text):
+        return IS_PLACEHOLDER
+    digits = _international(text)
+    if not digits:
+        return _not_international(text, signature)
+    if len(digits) > MAX_DIGITS and (stamped := _STAMPED.fullmatch(digits)):
+        digits, evidence = stamped[1], (*evidence, "followed by a time")
+    if not MIN_DIGITS <= len(digits) <= MAX_DIGITS:
+        return REJECTED
+    country, normal, words = _number_plan(digits)
+    if not country:
+        return Verdict(PLAUSIBLE, digits, evidence=(*evidence, "fits no number plan"), home=home)
+    return Verdict(VALID, digits, normal, (*evidence, f"country code {country}", *words), home=home)
+
+
+def check_strict(value: str, signature: Signature) -> Verdict:
+    """A number under a name that may hold anything: it must lie in a range assigned to mobile phones."""
+    verdict = check(value, signature)
+    return verdict if verdict.grade == VALID and MOBILE in verdict.evidence else REJECTED
+
+
+def check_plus(value: str, signature: Signature) -> Verdict:
+    """A number under a name that forms use (phone=): written in international form, and in a mobile range."""
+    bare = value.strip()
+    return check_strict(value, signature) if bare.startswith(("+", "00", "tel:+")) else REJECTED
+
+
+def check_national(value: str, signature: Signature) -> Verdict:
+    """A national number (CDMA's MDN and MIN: 10 digits) under a name whose rule says so."""
+    text = _unwrap(value)[0]
+    if is_placeholder(text):
+        return IS_PLACEHOLDER
+    digits = _SEPARATORS.sub("", text)
+    if len(digits) != NATIONAL_DIGITS or not digits_only(digits):
+        return check(value, signature)
+    code = COUNTRY_CODES.get(signature.region, "")
+    return Verdict(VALID, digits, code + digits, ("national number", *((signature.region,) if code else ())))
+
+
+def _unwrap(value: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Value without URI and without what gateways append: (text, evidence, home PLMNs)."""
+    evidence: tuple[str, ...] = ()
+    home: tuple[str, ...] = ()
+    text = value.strip()
+    if found := _URI.match(text):
+        evidence = (found[0].lower() + " URI",)
+        text, _, realm = text[found.end() :].partition("@")
+        home = imsi.realm_plmns(realm)
+    head, *rest = _APPENDED.split(text, maxsplit=1)
+    if rest and head.strip():
+        text, evidence = head.strip(), (*evidence, "followed by another value")
+    return text, evidence, home
+
+
+def _international(text: str) -> str:
+    """Digits from the country code on, or "" when it is no such number."""
+    bare = _SEPARATORS.sub("", text)
+    if bare.startswith("+"):
+        bare = bare[1:]
+    elif bare.startswith("00"):
+        bare = bare[2:]
+    return bare if digits_only(bare) and not bare.startswith("0") else ""
+
+
+def _number_plan(digits: str) -> tuple[str, str, tuple[str, ...]]:
+    """(country code, normal form, kind of range); ("", "", ()) when the country has no number of this length."""
+    import phonenumbers  # late: 15 ms, and only a finding needs it
+
+    try:
+        number = phonenumbers.parse("+" + digits)
+    except phonenumbers.NumberParseException:
+        return "", "", ()
+    if not phonenumbers.is_possible_number(number):
+        return "", "", ()
+    normal = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).lstrip("+")
+    mobile = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+    words: tuple[str, ...] = ()
+    if phonenumbers.is_valid_number(number):
+        words = (MOBILE,) if phonenumbers.number_type(number) in mobile else (ASSIGNED,)
+    return str(number.country_code), normal, words
+
+
+def _not_international(text: str, signature: Signature) -> Verdict:
+    """Part of the number, the number in national form, or the number behind a hash or a cipher."""
+    digits = _SEPARATORS.sub("", text)
+    if digits_only(digits) and MIN_DIGITS <= len(digits) <= MAX_DIGITS:
+        return Verdict(PLAUSIBLE, digits, evidence=("national form",))
+    return masked(text) or hidden(text, signature.confidence) or REJECTED
+
+
+#: Evidence: what libphonenumber says of the range.
+MOBILE, ASSIGNED = "mobile range", "assigned range"
+NATIONAL_DIGITS = 10
+COUNTRY_CODES: Mapping[str, str] = {"IN": "91", "MX": "52", "US": "1"}

@@ -1,0 +1,113 @@
+"""Counting and keeping within bounds, so that any split of the work, merged in any order, gives the same.
+
+Comes in: hashes, keys. Goes out: `Distinct`, how many different hashes there were; `Bounded`, a row per key. State and
+bounds: both keep what has the smallest hashes and let go of the rest. Which those are depends on the whole set and not
+on its order, and that makes `merge` commutative and associative. (Keeping the first or the busiest would not.)
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Iterator
+from hashlib import blake2b
+from typing import Generic, Protocol, Self, TypeVar
+
+
+def stable_hash(text: str) -> int:
+    """64 bits of `text`: the same in every process, unlike `hash`."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+class Distinct:
+    """How many different hashes were added: exact up to `limit`, beyond it an estimate from the `limit` smallest.
+
+    The estimate (k minimum values; Bar-Yossef and others, RANDOM 2002) has a relative standard error of 1/sqrt(limit
+    - 2).
+    """
+
+    __slots__ = ("_least", "_limit", "estimated")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._least = array("Q")  # sorted
+        self.estimated = False
+
+    def add(self, item: int) -> None:
+        least = self._least
+        where = bisect_left(least, item)
+        if where < len(least) and least[where] == item:
+            return
+        if len(least) >= self._limit:
+            self.estimated = True
+            if where == len(least):
+                return
+            least.pop()
+        least.insert(where, item)
+
+    def merge(self, other: Distinct) -> None:
+        for item in other._least:
+            self.add(item)
+        self.estimated |= other.estimated
+
+    def count(self) -> int:
+        if not self.estimated:
+            return len(self._least)
+        return ((self._limit - 1) << 64) // (self._least[-1] + 1)
+
+
+class Row(Protocol):
+    """What `Bounded` keeps under a key."""
+
+    def merge(self, other: Self) -> None: ...
+
+
+K = TypeVar("K", bound=Hashable)
+R = TypeVar("R", bound=Row)
+
+
+class Bounded(Generic[K, R]):
+    """A row per key for at most `limit` keys, those of the smallest hash; what befell all others is in `rest`.
+
+    A key that was let go never comes back: the largest hash that is kept only falls. So a kept row knows everything
+    that was said of its key.
+    """
+
+    __slots__ = ("_largest", "_limit", "_make", "rest", "rows")
+
+    def __init__(self, limit: int, make: Callable[[], R]) -> None:
+        self._limit = limit
+        self._make = make
+        self._largest: list[tuple[int, K]] = []  # a heap of (-hash, key), made when the bound is first reached
+        self.rows: dict[K, R] = {}
+        self.rest = make()
+
+    def at(self, key: K) -> R:
+        """The row of `key`, new if need be, or `rest`."""
+        row = self.rows.get(key)
+        return self._admit(key) if row is None else row
+
+    def _admit(self, key: K) -> R:
+        if len(self.rows) >= self._limit:
+            if not self._largest:
+                self._largest = [(-stable_hash(repr(held)), held) for held in self.rows]
+                heapq.heapify(self._largest)
+            rank = -stable_hash(repr(key))
+            if rank <= self._largest[0][0]:
+                return self.rest
+            _, evicted = heapq.heapreplace(self._largest, (rank, key))
+            self.rest.merge(self.rows.pop(evicted))
+        row = self.rows[key] = self._make()
+        return row
+
+    def merge(self, other: Bounded[K, R]) -> None:
+        for key, row in other.rows.items():
+            self.at(key).merge(row)
+        self.rest.merge(other.rest)
+
+    def __iter__(self) -> Iterator[tuple[K, R]]:
+        return iter(self.rows.items())
+
+    def __len__(self) -> int:
+        return len(self.rows)

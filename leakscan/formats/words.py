@@ -1,0 +1,155 @@
+"""The result in words: the sentence that says it all, and the small pieces that tables are filled with.
+
+Comes in: the summary object. Goes out: text with captured strings in it as they are: a format passes all of it through
+`show` and its own escaping. State: none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from leakscan.formats.rows import Json
+
+#: Names that are not simply the identifier's words.
+LABELS = {
+    "msisdn": "MSISDN",
+    "imsi": "IMSI",
+    "imei": "IMEI",
+    "iccid": "ICCID",
+    "meid_esn": "MEID/ESN",
+    "mac": "MAC address",
+    "private_ip": "private address",
+    "email": "e-mail address",
+    "apn_or_network_node": "APN or network node",
+    "charging": "charging id",
+    "wifi": "Wi-Fi",
+    "unknown": "unknown bearer",
+}
+MAX_IN_SENTENCE = 3
+
+
+def label(word: str) -> str:
+    return LABELS.get(word, word.replace("_", " "))
+
+
+def number(count: int) -> str:
+    return f"{count:,}"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def people(row: Json) -> str:
+    """The subscribers of a row: at least so many, about so many, or a dash when nothing tells them apart."""
+    if not row["subscribers"]:
+        return "-"
+    return f"~{number(row['subscribers'])}" if row["estimated"] else number(row["subscribers"])
+
+
+def minute(time: str) -> str:
+    """RFC 3339 to the minute: `2012-01-10 00:04`."""
+    return time[:16].replace("T", " ")
+
+
+def listed(words: Sequence[str], most: int = MAX_IN_SENTENCE) -> str:
+    """`a, b and c`; beyond `most`: `a, b, c and 2 more`."""
+    words = [*words[:most], f"{len(words) - most} more"] if len(words) > most else list(words)
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
+
+
+def carrier(party: Json) -> str:
+    """A network or home operator with its country and code: `Example Mobile (GB 999-99)`."""
+    code = "-".join(filter(None, (party["mcc"], party["mnc"])))
+    inside = " ".join(filter(None, (party["country"], code)))
+    return f"{party['name']} ({inside})" if inside else str(party["name"])
+
+
+def sentence(summary: Json) -> str:
+    """The whole result in one sentence; the verdict is its first word, in capitals."""
+    says = {"leak": _leak, "inconclusive": _inconclusive, "none-found": _none_found}
+    return f"{says[summary['outcome']](summary)} {_readable(summary['coverage'])}"
+
+
+def outcome_line(summary: Json) -> str:
+    """The outcome for stderr, short: what, and in how many readable requests."""
+    total = summary["total"]
+    found = (
+        f", {plural(total['leaks'], 'leak')} in {number(total['leaking_requests'])} of them" if total["leaks"] else ""
+    )
+    return f"{summary['outcome']}: {plural(total['requests'], 'readable request')}{found}"
+
+
+def _leak(summary: Json) -> str:
+    total = summary["total"]
+    kinds = listed([label(row["identifier"]) for row in summary["identifiers"]])
+    whose = f" of {_people_in_words(total)}" if total["subscribers"] else ""
+    return (
+        f"LEAK: {kinds}{whose} went in plain HTTP to {plural(total['host_count'], 'host')} {_when(total)}, "
+        f"from {_carriers(summary)}, {_bearers(total['bearers'])}: {plural(total['leaks'], 'leak')} in "
+        f"{number(total['leaking_requests'])} of {plural(total['requests'], 'readable request')}."
+    )
+
+
+def _people_in_words(row: Json) -> str:
+    return f"{'about' if row['estimated'] else 'at least'} {plural(row['subscribers'], 'subscriber')}"
+
+
+def _when(total: Json) -> str:
+    first, last = minute(total["first_seen"]), minute(total["last_seen"])
+    if first == last:
+        return f"at {first} UTC"
+    return f"from {first} to {last[11:] if last[:10] == first[:10] else last} UTC"
+
+
+def _carriers(summary: Json) -> str:
+    rows = [row for row in summary["carriers"] if row["leaks"]]
+    names = [carrier(row["network"]) for row in rows if row["network"]]
+    if any(not row["network"] for row in rows):
+        names.append("no known network" if not names else "others")
+    homes = sorted({carrier(home) for row in rows for home in row["home_operators"]} - set(names))
+    also = "also " if any(row["network"] for row in rows) else ""
+    return listed(names) + (f" ({also}subscribers of {listed(homes)})" if homes else "")
+
+
+def _bearers(bearers: Mapping[str, int]) -> str:
+    ranked = sorted(bearers, key=lambda bearer: (-bearers[bearer], bearer))
+    if len(ranked) == 1:
+        return f"on {label(ranked[0])}"
+    return "on " + listed([f"{label(bearer)} ({number(bearers[bearer])})" for bearer in ranked])
+
+
+def _inconclusive(summary: Json) -> str:
+    requests = summary["total"]["requests"]
+    if not requests:
+        return "INCONCLUSIVE: there was no readable request, so nothing can be said."
+    return (
+        f"INCONCLUSIVE: no leak in {plural(requests, 'readable request')}, "
+        "but something that should have been read was not (see below)."
+    )
+
+
+def _none_found(summary: Json) -> str:
+    total = summary["total"]
+    hints = f" ({plural(total['leaks'], 'hint')})" if total["leaks"] else ""
+    return f"NONE FOUND: no leak in {plural(total['requests'], 'readable request')}{hints}."
+
+
+def _readable(coverage: Json) -> str:
+    """How much could be read at all; never left out, because what is encrypted may hold anything."""
+    payload, read = coverage["tcp_payload_bytes"], coverage["examined_bytes"]
+    share = f"Readable HTTP was {percent(read, payload)} of the TCP payload" if payload else "There was no TCP payload"
+    tls = coverage["tls_streams"]
+    hidden = f"; {plural(tls, 'TLS connection')} could not be read" if tls else ""
+    unread = "; some of what should have been read was not (see below)" if coverage["losses"]["unread"] else ""
+    return f"{share}{hidden}{unread}."
+
+
+def percent(part: int, whole: int) -> str:
+    """Rounded so that 0 % and 100 % are said only when they are true."""
+    if part in (0, whole):
+        return "0 %" if not part else "100 %"
+    share = 100 * part / whole
+    if share < 1:
+        return "under 1 %"
+    return "over 99 %" if share > 99 else f"{share:.0f} %"

@@ -1,0 +1,48 @@
+"""What a format is: it is told the run, each leak as it comes, and the summary, and writes to one text stream.
+
+State: what the format needs, bounded. A format reads `Leak` and the summary object and nothing else, so a result that
+was read back from a file is shown by the same code.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple, TextIO
+
+from leakscan.formats.rows import Json
+from leakscan.model import Leak
+
+
+class Look(NamedTuple):
+    """How a result is shown; formats for programs ignore width and colour."""
+
+    live: bool = False  # leaks come as they happen: show each at once
+    color: bool = False
+    width: int = 80  # columns
+
+
+class Writer(ABC):
+    """One result, one view of it. `begin` once, `leak` for each in order, `end` once."""
+
+    #: What `-o` recognises by a file's suffix.
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def __init__(self, stream: TextIO, look: Look = Look()) -> None:  # noqa: B008  (a NamedTuple cannot change)
+        self._stream = stream
+        self._look = look
+
+    @abstractmethod
+    def begin(self, run: Json) -> None: ...
+
+    @abstractmethod
+    def leak(self, leak: Leak) -> None: ...
+
+    @abstractmethod
+    def end(self, summary: Json) -> None: ...
+
+    def _write(self, text: str) -> None:
+        """Write what `show` made harmless; a stream that cannot take a character gets its number instead."""
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        if self._look.live:
+            self._stream.flush()

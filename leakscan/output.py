@@ -1,0 +1,169 @@
+"""Writing a result to a file, so that what stands there is whole, nobody else's, and only the operator's to read.
+
+Comes in: `-o FILE` or `-o FORMAT=FILE`. Goes out: a text stream. A file is written as a new one in the same folder
+(`O_EXCL`, no link followed, mode 0600), which takes the name when it is whole; when it is not, nothing is left
+behind. A FIFO or a device is written through. State: one open file and its folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Self, TextIO
+
+from leakscan.errors import UsageError
+from leakscan.formats import FORMATS
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_FORMAT_WORD = re.compile(r"([a-z][a-z0-9-]*)=(.+)", re.DOTALL)
+
+
+class Output(NamedTuple):
+    """What one `-o` asks for."""
+
+    format: str  # a key of FORMATS
+    path: str
+
+
+def parse_output(spec: str) -> Output:
+    """`FILE`, whose suffix names the format, or `FORMAT=FILE`. Anything else raises UsageError.
+
+    A file whose name begins with a word and `=` is written `./word=...`.
+    """
+    named = _FORMAT_WORD.fullmatch(spec)
+    if named is not None:
+        if named[1] not in FORMATS:
+            raise UsageError(f"-o {spec}: no format {named[1]!r}; there are {_listed(FORMATS)}")
+        return Output(named[1], named[2])
+    suffix = Path(spec).suffix.lower()
+    for name, writer in FORMATS.items():
+        if suffix in writer.suffixes:
+            return Output(name, spec)
+    known = _listed(suffix for writer in FORMATS.values() for suffix in writer.suffixes)
+    raise UsageError(f"-o {spec}: the suffix must be one of {known}, or write FORMAT=FILE")
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)
+
+
+class OutputFile:
+    """A result file, as a context: leaving it puts the file in place, leaving it by an exception leaves nothing.
+
+    `path` may be a FIFO or a device: then `through` is True and text goes to it at once. Whatever the system refuses,
+    now or later, raises UsageError naming the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._folder = -1
+        self._temporary = ""
+        with _named(path):
+            self.through = _is_through(path)
+            descriptor = self._open_through() if self.through else self._open_new()
+        self.stream: TextIO = io.TextIOWrapper(
+            io.BufferedWriter(_Raw(descriptor, path)), encoding="utf-8", newline="", line_buffering=self.through
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.discard()
+
+    def commit(self) -> None:
+        """Write what is buffered and give the file its name."""
+        try:
+            with _named(self.path):
+                self.stream.flush()
+                if not self.through:
+                    os.fsync(self.stream.fileno())
+                    os.replace(self._temporary, Path(self.path).name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                    self._temporary = ""
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Close, and remove what was not put in place. May be called again."""
+        with contextlib.suppress(UsageError, OSError):
+            self.stream.close()  # flushes, which may fail as before
+        if self._temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary, dir_fd=self._folder)
+            self._temporary = ""
+        if self._folder >= 0:
+            os.close(self._folder)
+            self._folder = -1
+
+    def _open_through(self) -> int:
+        links = 0 if _is_in_through_folder(self.path) else os.O_NOFOLLOW
+        return os.open(self.path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY | links)
+
+    def _open_new(self) -> int:
+        """A file of our own beside the one that is meant; the folder stays open, so that it cannot be swapped."""
+        path = Path(self.path)
+        if path.is_dir() or not path.name:
+            raise IsADirectoryError(0, "is a directory")
+        self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        temporary = f".leakscan-{secrets.token_hex(8)}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(temporary, flags, 0o600, dir_fd=self._folder)
+        except OSError:
+            os.close(self._folder)
+            self._folder = -1
+            raise
+        self._temporary = temporary
+        return descriptor
+
+
+class _Raw(io.FileIO):
+    """A file whose write errors name it: a full disk is met in the middle of a format, which knows no file."""
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        super().__init__(descriptor, "w")
+        self._path = path
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        with _named(self._path):
+            return super().write(data)
+
+
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[None]:
+    """What the system refuses within is the operator's to mend: UsageError with the file's name."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _is_through(path: str) -> bool:
+    """Whether `path` is a FIFO, a device, or a link of the system's to an open file."""
+    if _is_in_through_folder(path):
+        return Path(path).exists()
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
+
+
+def _is_in_through_folder(path: str) -> bool:
+    """`/dev/stdout`, `/dev/fd/63`, `/proc/self/fd/1`: what such a link points to is meant, not the link."""
+    folder = Path(path).parent.resolve()
+    return folder == Path("/dev") or folder.is_relative_to("/proc")

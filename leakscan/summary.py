@@ -1,0 +1,231 @@
+"""The whole: a fold over requests and leaks, with `add` and `merge`.
+
+Comes in: one `add_request` for every readable request and one `add` for every leak that is shown (values masked
+unless the operator asked for them; host and name redacted alike). Goes out: the summary of the result, schema 1
+(docs/formats.md), and the verdicts: `outcome`, `counts`, `unread`, all read from behaviours and losses and from
+nowhere else. State: bounded by the constants here and in tally.py, whatever the capture holds. `merge` is commutative
+and associative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import NamedTuple
+
+from leakscan.distinct import Bounded, stable_hash
+from leakscan.losses import OTHER, UNREAD, Losses
+from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Coverage, Leak
+from leakscan.tally import (
+    EXACT_IN_WHOLE,
+    MAX_PARTIES,
+    Behaviour,
+    BehaviourKey,
+    CarrierKey,
+    Json,
+    NetworkRow,
+    Sighting,
+    Tally,
+    bump,
+    clip,
+)
+from leakscan.timeline import Timeline
+
+MAX_BEHAVIOURS = 4096
+#: Hosts of which the requests are counted apart, and hosts with leaks that have a row of their own.
+MAX_HOSTS = 50_000
+MAX_LEAKING_HOSTS = 10_000
+#: Host rows without a leak in the result, the busiest.
+MAX_CLEAN_ROWS = 1000
+MAX_NAMES = 1024
+MAX_KINDS = 64
+
+LEAK, INCONCLUSIVE, NONE_FOUND = "leak", "inconclusive", "none-found"
+OTHER_HOSTS = "(other)"
+#: Recipients' verdicts that do not count: the partner was allowed to have it, and not in the clear.
+HARMLESS_VERDICTS = frozenset({"allowed"})
+
+
+class NameKey(NamedTuple):
+    """A behaviour on whatever host."""
+
+    rule: str
+    place: str
+    lower: str
+
+    def to_dict(self) -> Json:
+        return {"rule": self.rule, "place": self.place}
+
+
+class Count:
+    """A number that merges."""
+
+    __slots__ = ("n",)
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def merge(self, other: Count) -> None:
+        self.n += other.n
+
+
+class Summary:
+    """Requests and leaks, added up. `losses` and `coverage` are those that the stages count in."""
+
+    def __init__(self, losses: Losses | None = None, coverage: Coverage | None = None) -> None:
+        self.losses = Losses() if losses is None else losses
+        self.coverage = Coverage() if coverage is None else coverage
+        self.total = Tally(EXACT_IN_WHOLE)
+        self.leaking_requests = 0
+        self.timeline = Timeline()
+        self._request_has_leak = False
+        self._behaviours: Bounded[BehaviourKey, Behaviour] = Bounded(MAX_BEHAVIOURS, Behaviour)
+        self._names: Bounded[NameKey, Behaviour] = Bounded(MAX_NAMES, Behaviour)
+        self._hosts: Bounded[str, Tally] = Bounded(MAX_LEAKING_HOSTS, Tally)
+        self._host_requests: Bounded[str, Count] = Bounded(MAX_HOSTS, Count)
+        self._networks: Bounded[CarrierKey, NetworkRow] = Bounded(MAX_PARTIES, NetworkRow)
+        self._unattributed = NetworkRow()
+        self._kinds: Bounded[str, Tally] = Bounded(MAX_KINDS, lambda: Tally(EXACT_IN_WHOLE))
+
+    @property
+    def requests(self) -> int:
+        """Readable requests: the denominator of everything."""
+        return self.total.requests
+
+    def add_request(self, *, host: str, network: Carrier | None, bearer: str, time_ns: int) -> None:
+        """One readable request, leaking or not; called before `add` for its leaks. `host` is redacted."""
+        self.total.requests += 1
+        self._request_has_leak = False
+        self._host_requests.at(clip(host)).n += 1
+        row = self._network(network)
+        row.tally.requests += 1
+        bump(row.bearer_requests, bearer)
+        self.timeline.add_request(time_ns)
+
+    def add(self, leak: Leak, *, time_ns: int, rotating: bool) -> None:
+        """One leak of the request added last. A rotating token does not tell one subscriber from another."""
+        if not self._request_has_leak:
+            self._request_has_leak = True
+            self.leaking_requests += 1
+        host = clip(leak.host)
+        seen = Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host))
+        self.total.add(seen)
+        self._behaviours.at(BehaviourKey(leak.fingerprint, leak.rule, leak.place)).add(seen)
+        self._names.at(NameKey(leak.rule, leak.place, clip(leak.name.lower()))).add(seen)
+        self._hosts.at(host).add(seen)
+        self._network(leak.network).add(seen)
+        self._kinds.at(leak.identifier).add(seen)
+        self.timeline.add_leak(time_ns)
+
+    def merge(self, other: Summary) -> None:
+        """Take over what `other` counted."""
+        self.losses.merge(other.losses)
+        self.coverage.merge(other.coverage)
+        self.total.merge(other.total)
+        self.leaking_requests += other.leaking_requests
+        self.timeline.merge(other.timeline)
+        self._behaviours.merge(other._behaviours)
+        self._names.merge(other._names)
+        self._hosts.merge(other._hosts)
+        self._host_requests.merge(other._host_requests)
+        self._networks.merge(other._networks)
+        self._unattributed.merge(other._unattributed)
+        self._kinds.merge(other._kinds)
+
+    def outcome(self) -> str:
+        """`leak` (a confirmed or probable one), else `inconclusive` (no readable request, or something unread), else
+        `none-found`.
+        """
+        if any(behaviour.confidence >= CONFIDENCES.index("probable") for behaviour in self._all_behaviours()):
+            return LEAK
+        return INCONCLUSIVE if not self.requests or self.unread() else NONE_FOUND
+
+    def counts(self, fail_on: str) -> bool:
+        """Whether a behaviour is at or above `fail_on`, one of SEVERITIES or "none", and not covered: exit code 1."""
+        if fail_on == "none":
+            return False
+        least = SEVERITIES.index(fail_on)
+        return any(
+            behaviour.tally.severity >= least and not behaviour.verdicts.keys() <= HARMLESS_VERDICTS
+            for behaviour in self._all_behaviours()
+        )
+
+    def unread(self) -> bool:
+        """Whether something that should have been read was not: exit code 3."""
+        return bool(self._losses(UNREAD))
+
+    def to_dict(self) -> Json:
+        """The `summary` object of the result."""
+        return {
+            "type": "summary",
+            "outcome": self.outcome(),
+            "total": {**self.total.to_dict(), "leaking_requests": self.leaking_requests},
+            "behaviours": self._behaviour_rows(),
+            "names": self._name_rows(),
+            "hosts": self._host_rows(),
+            "carriers": self._carrier_rows(),
+            "identifiers": self._kind_rows(),
+            "timeline": self.timeline.to_dict(),
+            "coverage": {
+                **asdict(self.coverage),
+                "requests": self.requests,
+                "losses": {UNREAD: self._losses(UNREAD), OTHER: self._losses(OTHER)},
+            },
+        }
+
+    def _network(self, network: Carrier | None) -> NetworkRow:
+        if network is None:
+            return self._unattributed
+        row = self._networks.at(CarrierKey(network.name, network.country, network.mcc, network.mnc))
+        row.learn(network.evidence)
+        return row
+
+    def _all_behaviours(self) -> list[Behaviour]:
+        """Those with a row, and what was folded: a verdict must not depend on which was which."""
+        folded = self._behaviours.rest
+        return [*self._behaviours.rows.values(), *([folded] if folded.tally.leaks else [])]
+
+    def _losses(self, kind: str) -> dict[str, int]:
+        losses = Losses()
+        losses.merge(self.losses)
+        losses["summary.behaviours-folded"] += self._behaviours.rest.tally.leaks
+        losses["summary.hosts-folded"] += self._host_requests.rest.n
+        return losses.of_kind(kind)
+
+    def _behaviour_rows(self) -> list[Json]:
+        rows = [behaviour.row(key._asdict()) for key, behaviour in self._behaviours]
+        return sorted(rows, key=lambda row: (*_worst_first(row), row["fingerprint"]))
+
+    def _name_rows(self) -> list[Json]:
+        """Behaviours without the host: what one header, cookie or parameter did to everybody, wherever it went."""
+        rows = [behaviour.row(key.to_dict()) for key, behaviour in self._names]
+        return sorted(rows, key=lambda row: (*_worst_first(row), row["rule"], row["place"], row["name"]))
+
+    def _kind_rows(self) -> list[Json]:
+        rows = [{"identifier": kind, **tally.to_dict(self.requests)} for kind, tally in self._kinds]
+        return sorted(rows, key=lambda row: (*_worst_first(row), row["identifier"]))
+
+    def _carrier_rows(self) -> list[Json]:
+        rows = [row.row(key) for key, row in self._networks]
+        if self._networks.rest.tally.requests or self._networks.rest.tally.leaks:
+            rows.append({**self._networks.rest.row(None), "name": OTHER_HOSTS})
+        rows.sort(key=lambda row: (-row["leaks"], -row["requests"], row["name"], str(row["network"])))
+        return [*rows, self._unattributed.row(None)]
+
+    def _host_rows(self) -> list[Json]:
+        """Hosts with leaks first; then those without, the busiest first; then what has no row of its own."""
+        requests, empty = self._host_requests.rows, Tally()
+        rows = [
+            {"host": host, **tally.to_dict(), "requests": requests[host].n if host in requests else None}
+            for host, tally in self._hosts
+        ]
+        rows.sort(key=lambda row: (-row["subscribers"], -row["leaks"], row["host"]))
+        clean = sorted((-count.n, host) for host, count in requests.items() if host not in self._hosts.rows)
+        rows += [{"host": host, **empty.to_dict(-negative)} for negative, host in clean[:MAX_CLEAN_ROWS]]
+        rest = self._host_requests.rest.n - sum(negative for negative, _ in clean[MAX_CLEAN_ROWS:])
+        if rest or self._hosts.rest.leaks:
+            rows.append({"host": OTHER_HOSTS, **self._hosts.rest.to_dict(rest)})
+        return rows
+
+
+def _worst_first(row: Json) -> tuple[int, int, int]:
+    return -SEVERITIES.index(row["severity"]), -row["subscribers"], -row["leaks"]

@@ -1,0 +1,303 @@
+"""What is counted of leaks, whatever they are grouped by: a host, a network, a behaviour, the whole.
+
+Comes in: leaks, already masked. Goes out: rows of the summary. State: `Tally` and the rows built on it; each holds
+sets of at most `limit` hashes for each kind of identifier, and tables bounded by the constants below. All of it
+merges: commutative and associative, because nothing depends on what came first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from leakscan.distinct import Bounded, Distinct
+from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Leak
+
+#: Different values (and hosts) counted exactly in one row; more become an estimate, with a standard error of 3 %.
+EXACT_IN_ROW = 1024
+#: The same in the rows of networks, kinds and the whole; 0.8 %.
+EXACT_IN_WHOLE = 16_384
+MAX_PARTIES = 512
+MAX_EVIDENCE = 16
+MAX_NAMED_HOSTS = 100
+#: Longer names and values are clipped in the summary; leak lines have them whole.
+MAX_CHARS = 200
+
+#: Kinds of which one person has one. A person has many cells, charging ids, and perhaps the model of many others.
+PERSONAL = frozenset(
+    {"msisdn", "imsi", "imei", "iccid", "meid_esn", "subscriber_token", "email", "mac", "device_id", "advertising_id"}
+)
+
+Json = dict[str, Any]
+
+
+class Sighting(NamedTuple):
+    """One leak with what the spine knows of it and what all rows need of it, worked out once."""
+
+    leak: Leak
+    time_ns: int
+    rotating: bool
+    value: int  # hash of the pseudonym
+    host: str
+    host_hash: int
+
+
+def clip(text: str) -> str:
+    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 3] + "..."
+
+
+def bump(counts: dict[str, int], key: str, by: int = 1) -> None:
+    counts[key] = counts.get(key, 0) + by
+
+
+def bump_all(counts: dict[str, int], others: Mapping[str, int]) -> None:
+    for key, count in others.items():
+        bump(counts, key, count)
+
+
+def commonest(counts: Mapping[str, int]) -> str:
+    """The key with the highest count, the first by name among equals; "" of none."""
+    return min(counts, key=lambda key: (-counts[key], key), default="")
+
+
+class Tally:
+    """Leaks, their span in time, their worst severity, and how many different values and hosts there were."""
+
+    __slots__ = ("_distinct", "_limit", "bearers", "first", "hosts", "last", "leaks", "requests", "severity")
+
+    def __init__(self, limit: int = EXACT_IN_ROW) -> None:
+        self._limit = limit
+        self.requests = 0
+        self.leaks = 0
+        self.first: tuple[int, str] | None = None  # nanoseconds, and the same as text with the capture's precision
+        self.last: tuple[int, str] | None = None
+        self.severity = -1  # position in SEVERITIES
+        self._distinct: dict[tuple[str, bool], Distinct] = {}  # by kind and whether it rotates
+        self.hosts = Distinct(limit)
+        self.bearers: dict[str, int] = {}
+
+    def add(self, seen: Sighting) -> None:
+        leak = seen.leak
+        self.leaks += 1
+        self._span((seen.time_ns, leak.time), (seen.time_ns, leak.time))
+        self.severity = max(self.severity, SEVERITIES.index(leak.severity))
+        self._of(leak.identifier, seen.rotating).add(seen.value)
+        self.hosts.add(seen.host_hash)
+        bump(self.bearers, leak.bearer)
+
+    def merge(self, other: Tally) -> None:
+        self.requests += other.requests
+        self.leaks += other.leaks
+        if other.first is not None and other.last is not None:
+            self._span(other.first, other.last)
+        self.severity = max(self.severity, other.severity)
+        for (kind, rotating), values in other._distinct.items():
+            self._of(kind, rotating).merge(values)
+        self.hosts.merge(other.hosts)
+        bump_all(self.bearers, other.bearers)
+
+    def subscribers(self) -> int:
+        """At least so many: the largest count among the kinds a person has one of, without tokens that rotate."""
+        return max((values.count() for values in self._people()), default=0)
+
+    def identifiers(self) -> dict[str, int]:
+        """How many different values of each kind."""
+        counts: dict[str, int] = {}
+        for (kind, _), values in sorted(self._distinct.items()):
+            bump(counts, kind, values.count())
+        return counts
+
+    def to_dict(self, requests: int | None = None) -> Json:
+        """The keys every row of the summary has. `requests` is the denominator when it is known elsewhere."""
+        return {
+            "requests": self.requests if requests is None else requests,
+            "leaks": self.leaks,
+            "subscribers": self.subscribers(),
+            "identifiers": self.identifiers(),
+            "estimated": self.hosts.estimated or any(values.estimated for values in self._distinct.values()),
+            "host_count": self.hosts.count(),
+            "first_seen": None if self.first is None else self.first[1],
+            "last_seen": None if self.last is None else self.last[1],
+            "severity": None if self.severity < 0 else SEVERITIES[self.severity],
+            "bearers": dict(sorted(self.bearers.items())),
+        }
+
+    def _people(self) -> list[Distinct]:
+        return [values for (kind, rotating), values in self._distinct.items() if kind in PERSONAL and not rotating]
+
+    def _of(self, kind: str, rotating: bool) -> Distinct:
+        values = self._distinct.get((kind, rotating))
+        if values is None:
+            values = self._distinct[kind, rotating] = Distinct(self._limit)
+        return values
+
+    def _span(self, first: tuple[int, str], last: tuple[int, str]) -> None:
+        self.first = first if self.first is None else min(self.first, first)
+        self.last = last if self.last is None else max(self.last, last)
+
+
+class CarrierKey(NamedTuple):
+    """Who a network or home operator is, without the evidence."""
+
+    name: str
+    country: str | None
+    mcc: str | None
+    mnc: str | None
+
+
+class Party:
+    """A network or a home operator: the evidence that named it, and its leaks."""
+
+    __slots__ = ("evidence", "tally")
+
+    def __init__(self, limit: int = EXACT_IN_ROW) -> None:
+        self.evidence: list[str] = []  # the first MAX_EVIDENCE by name
+        self.tally = Tally(limit)
+
+    def learn(self, evidence: tuple[str, ...] | list[str]) -> None:
+        if not all(word in self.evidence for word in evidence):
+            self.evidence = sorted({*self.evidence, *map(clip, evidence)})[:MAX_EVIDENCE]
+
+    def merge(self, other: Party) -> None:
+        self.learn(other.evidence)
+        self.tally.merge(other.tally)
+
+    def to_dict(self, key: CarrierKey) -> Json:
+        return {**key._asdict(), "evidence": self.evidence}
+
+
+class Parties(Bounded[CarrierKey, Party]):
+    """Networks, or home operators, by who they are."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(MAX_PARTIES, Party)
+
+    def add(self, carrier: Carrier | None, seen: Sighting) -> None:
+        if carrier is not None:
+            party = self.at(CarrierKey(carrier.name, carrier.country, carrier.mcc, carrier.mnc))
+            party.learn(carrier.evidence)
+            party.tally.add(seen)
+
+    def to_list(self) -> list[Json]:
+        """Each with its leaks and subscribers, the most leaks first."""
+        rows = [
+            {**party.to_dict(key), "leaks": party.tally.leaks, "subscribers": party.tally.subscribers()}
+            for key, party in self
+        ]
+        return sorted(rows, key=lambda row: (-row["leaks"], row["name"], str(row["country"]), str(row["mnc"])))
+
+
+class NetworkRow(Party):
+    """A network with its denominators by bearer, and the home operators of the people whose leaks it carried."""
+
+    __slots__ = ("bearer_requests", "homes")
+
+    def __init__(self) -> None:
+        super().__init__(EXACT_IN_WHOLE)
+        self.bearer_requests: dict[str, int] = {}
+        self.homes = Parties()
+
+    def add(self, seen: Sighting) -> None:
+        self.tally.add(seen)
+        self.homes.add(seen.leak.home_operator, seen)
+
+    def merge(self, other: Party) -> None:
+        super().merge(other)
+        if isinstance(other, NetworkRow):
+            bump_all(self.bearer_requests, other.bearer_requests)
+            self.homes.merge(other.homes)
+
+    def row(self, key: CarrierKey | None) -> Json:
+        return {
+            "name": UNATTRIBUTED if key is None else key.name,
+            "network": None if key is None else self.to_dict(key),
+            **self.tally.to_dict(),
+            "bearer_requests": dict(sorted(self.bearer_requests.items())),
+            "home_operators": self.homes.to_list(),
+        }
+
+
+class BehaviourKey(NamedTuple):
+    fingerprint: str
+    rule: str
+    place: str
+
+
+class Behaviour:
+    """One behaviour, named by its fingerprint: all leaks of one rule, place and name to one registrable domain."""
+
+    __slots__ = (
+        "confidence",
+        "example",
+        "homes",
+        "hosts",
+        "identifiers",
+        "name",
+        "networks",
+        "origins",
+        "tally",
+        "verdicts",
+    )
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self.name: str | None = None  # as on the wire; where spellings differ, the first by order
+        self.confidence = -1  # position in CONFIDENCES
+        self.identifiers: dict[str, int] = {}
+        self.origins: dict[str, int] = {}
+        self.verdicts: dict[str, int] = {}
+        self.hosts: list[str] = []  # the first MAX_NAMED_HOSTS by name
+        self.networks = Parties()
+        self.homes = Parties()
+        self.example: tuple[int, str] | None = None  # the earliest value, masked like the leak's
+
+    def add(self, seen: Sighting) -> None:
+        leak = seen.leak
+        self.tally.add(seen)
+        self._know(clip(leak.name), (seen.time_ns, clip(leak.value)), [seen.host])
+        self.confidence = max(self.confidence, CONFIDENCES.index(leak.confidence))
+        bump(self.identifiers, leak.identifier)
+        bump(self.origins, leak.origin)
+        bump(self.verdicts, leak.recipient.verdict)
+        self.networks.add(leak.network, seen)
+        self.homes.add(leak.home_operator, seen)
+
+    def merge(self, other: Behaviour) -> None:
+        self.tally.merge(other.tally)
+        if other.name is not None and other.example is not None:
+            self._know(other.name, other.example, other.hosts)
+        self.confidence = max(self.confidence, other.confidence)
+        bump_all(self.identifiers, other.identifiers)
+        bump_all(self.origins, other.origins)
+        bump_all(self.verdicts, other.verdicts)
+        self.networks.merge(other.networks)
+        self.homes.merge(other.homes)
+
+    def row(self, key: Json) -> Json:
+        common = self.tally.to_dict()
+        del common["requests"]  # a behaviour has no denominator of its own
+        return {
+            **key,
+            "name": self.name,
+            "identifier": commonest(self.identifiers),
+            "hosts": self.hosts,
+            **common,
+            "confidence": CONFIDENCES[self.confidence],
+            "origin": commonest(self.origins),
+            "network": self.networks.to_list(),
+            "home_operator": self.homes.to_list(),
+            "verdicts": dict(sorted(self.verdicts.items())),
+            "example": None if self.example is None else self.example[1],
+            "covered_by": None,
+        }
+
+    def _know(self, name: str, example: tuple[int, str], hosts: list[str]) -> None:
+        self.name = name if self.name is None else min(self.name, name)
+        self.example = example if self.example is None else min(self.example, example)
+        if not all(host in self.hosts for host in hosts):
+            self.hosts = sorted({*self.hosts, *hosts})[:MAX_NAMED_HOSTS]
+
+
+UNATTRIBUTED = "unattributed"

@@ -1,0 +1,89 @@
+"""Requests and leaks over time, so that "since 10 January" is seen.
+
+Comes in: the time of each request and leak, in nanoseconds since 1970 UTC. Goes out: cells of one width. State: at most
+`MAX_CELLS` cells that hold something; more than that and hours become days, days weeks, and so on. The width is the
+smallest of `STEPS` that fits the whole set, whatever its order, so `merge` is commutative and associative.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+MAX_CELLS = 1000
+HOUR = 3600
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+#: Widths in seconds, each a multiple of the one before; the last holds every time of 64 bits in fewer than MAX_CELLS.
+STEPS = (HOUR, DAY, WEEK, 4 * WEEK, 16 * WEEK, 64 * WEEK)
+#: 1970-01-01 was a Thursday: cells are counted from the Monday before, so that weeks begin on Mondays.
+_ANCHOR = -3 * DAY
+ANCHOR_TIME = datetime(1969, 12, 29, tzinfo=UTC)
+_NS = 1_000_000_000
+
+
+class Timeline:
+    """Cells of requests and leaks, `STEPS[level]` seconds wide."""
+
+    __slots__ = ("_leaks", "_level", "_requests", "_width")
+
+    def __init__(self) -> None:
+        self._requests: dict[int, int] = {}
+        self._leaks: dict[int, int] = {}
+        self._level = 0
+        self._width = STEPS[0] * _NS
+
+    def add_request(self, time_ns: int) -> None:
+        cell = (time_ns - _ANCHOR * _NS) // self._width
+        if cell in self._requests:
+            self._requests[cell] += 1
+        else:
+            self._requests[cell] = 1
+            self._fit()
+
+    def add_leak(self, time_ns: int) -> None:
+        cell = (time_ns - _ANCHOR * _NS) // self._width
+        self._leaks[cell] = self._leaks.get(cell, 0) + 1
+        self._fit()
+
+    def merge(self, other: Timeline) -> None:
+        self._widen(other._level)
+        factor = self._width // (STEPS[other._level] * _NS)
+        for mine, others in ((self._requests, other._requests), (self._leaks, other._leaks)):
+            for cell, count in others.items():
+                mine[cell // factor] = mine.get(cell // factor, 0) + count
+        self._fit()
+
+    def to_dict(self) -> dict[str, object]:
+        """`step_seconds` and `cells`, in order of time: those without a request and a leak are left out."""
+        step = STEPS[self._level]
+        return {
+            "step_seconds": step,
+            "cells": [
+                {
+                    "time": (ANCHOR_TIME + timedelta(seconds=cell * step)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "requests": self._requests.get(cell, 0),
+                    "leaks": self._leaks.get(cell, 0),
+                }
+                for cell in sorted(self._requests.keys() | self._leaks.keys())
+            ],
+        }
+
+    def _fit(self) -> None:
+        while len(self._requests) > MAX_CELLS or len(self._leaks) > MAX_CELLS:
+            self._widen(self._level + 1)
+
+    def _widen(self, level: int) -> None:
+        if level <= self._level:
+            return
+        factor = STEPS[level] // STEPS[self._level]
+        self._requests = _joined(self._requests, factor)
+        self._leaks = _joined(self._leaks, factor)
+        self._level = level
+        self._width = STEPS[level] * _NS
+
+
+def _joined(cells: dict[int, int], factor: int) -> dict[int, int]:
+    out: dict[int, int] = {}
+    for cell, count in cells.items():
+        out[cell // factor] = out.get(cell // factor, 0) + count
+    return out
