@@ -30,6 +30,7 @@ from leakscan.summary import Summary
 from leakscan.times import rfc3339
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
+PIPE_COLUMNS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def analyse(options: Options) -> int:
             progress.say("warning: values are shown: the result is personal data")
         progress.start(names)
         scan = Scan(Reading(names, losses, progress.advance, options.sieve), names, settings)
-        stopped = _run(scan, writers, losses)
+        stopped = _run(scan, writers, losses, live)
         progress.stop()
         summary = scan.summary.to_dict()
         for writer in writers:
@@ -88,20 +89,24 @@ def analyse(options: Options) -> int:
     return stopped or exit_code(scan.summary, options)
 
 
-def _run(scan: Scan, writers: Sequence[Writer], losses: Losses) -> int:
+def _run(scan: Scan, writers: Sequence[Writer], losses: Losses, live: bool) -> int:
     """Everything up to the summary; gives the exit code of the signal that ended it early, or 0."""
+    stopped = 0
     try:
         with interruptible():
             run = scan.run()
             for writer in writers:
                 writer.begin(run)
-            for leak in scan.leaks():
+            for leak in scan.leaks(live):
                 for writer in writers:
                     writer.leak(leak)
     except Interrupted as signal:
         losses["run.interrupted"] += 1
-        return signal.exit_code
-    return 0
+        stopped = signal.exit_code
+    for leak in scan.rest():
+        for writer in writers:
+            writer.leak(leak)
+    return stopped
 
 
 def exit_code(summary: Summary, options: Options) -> int:
@@ -166,7 +171,12 @@ def _write_line(stream: TextIO, message: Message, flush: bool) -> None:
 def _look(options: Options, live: bool) -> Look:
     terminal = sys.stdout.isatty()
     color = options.color == "always" or (options.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
-    return Look(live=live, color=color, width=shutil.get_terminal_size().columns if terminal else 80)
+    return Look(live=live, color=color, width=width())
+
+
+def width() -> int:
+    """Columns of the terminal; 80 in a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_COLUMNS
 
 
 def _outcome(summary: Summary) -> str:

@@ -5,8 +5,10 @@ In: captures and settings. Out: leaks as they are found, and at last the summary
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from leakscan.summary import Summary
 from leakscan.times import rfc3339
 
 SCHEMA = 1
+MAX_WAITING = 10_000  # leaks that wait for one with an earlier frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,16 @@ class Finding:
 
 
 class Scan:
-    """One scan of captures: iterate `leaks()` to its end, then read `summary`."""
+    """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
 
     def __init__(self, reading: Reading, names: Sequence[str], settings: Settings) -> None:
         self._reading = reading
         self._names = names
         self._settings = settings
         self._concealer = Concealer(settings.pseudonym_key, settings.show_values)
+        self._captures: dict[str, int] = {}  # in the order in which leaks were found in them
+        self._waiting: list[tuple[int, int, int, Leak]] = []
+        self._number = count()
         self._least = CONFIDENCES.index(settings.min_confidence)
         self.summary = Summary(reading.losses, reading.coverage)
 
@@ -81,8 +87,24 @@ class Scan:
             "settings": {"min_confidence": settings.min_confidence, "networks": settings.networks_name},
         }
 
-    def leaks(self) -> Iterator[Leak]:
-        """Leaks in the order of the frames that complete their heads."""
+    def leaks(self, live: bool = False) -> Iterator[Leak]:
+        """Leaks in the order of the frames that complete their heads, but for those of `rest`, which follow.
+
+        A hole in a stream, or a head cut short, is known to be one only later: so up to MAX_WAITING leaks wait for one
+        that comes before them. `live`: none does.
+        """
+        for leak in self._found():
+            place = self._captures.setdefault(leak.capture, len(self._captures))
+            heapq.heappush(self._waiting, (place, leak.frame_end, next(self._number), leak))
+            if live or len(self._waiting) > MAX_WAITING:
+                yield heapq.heappop(self._waiting)[-1]
+
+    def rest(self) -> Iterator[Leak]:
+        """The leaks that still wait, also after an interruption."""
+        while self._waiting:
+            yield heapq.heappop(self._waiting)[-1]
+
+    def _found(self) -> Iterator[Leak]:
         losses, summary, concealer = self._reading.losses, self.summary, self._concealer
         networks = self._settings.networks
         for message in self._reading.messages():
@@ -154,6 +176,7 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
     names = expand([str(capture) for capture in captures], losses)
     found = Scan(Reading(names, losses), names, made)
     yield from found.leaks()
+    yield from found.rest()
     yield found.summary
 
 

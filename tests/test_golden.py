@@ -10,8 +10,8 @@ from tests.golden import CAPTURES, golden_file, result
 
 #: Fixtures about a loss: the unread ones they have.
 UNREAD = {
-    "cut": {"file.cut": 1},
-    "lossy": {"http.head-cut": 1, "http.head-torn": 1},
+    "cut": {"file.cut": 1, "http.head-cut": 1},
+    "lossy": {"http.head-torn": 1},
 }
 #: Fixtures about something else that is not HTTP or not sound: the other losses they have, by name.
 OTHER = {

@@ -38,7 +38,7 @@ from leakscan.plmn import plmn, plmn_candidates
 
 MIN_DIGITS = 6
 USUAL_DIGITS = (14, 15)
-_NAI = re.compile(r"[06]?(\d{6,15})@(.+)", re.ASCII | re.DOTALL)
+_NAI = re.compile(r"(\d{6,16})@(.+)", re.ASCII | re.DOTALL)
 _REALM = re.compile(r"(?:^|\.)mnc(\d{2,3})\.mcc(\d{3})(?:\.|$)", re.ASCII | re.IGNORECASE)
 _SEPARATORS = re.compile(r"[ -]")
 
@@ -52,6 +52,8 @@ def check(value: str, signature: Signature) -> Verdict:
     if found := _NAI.fullmatch(text):
         home = realm_plmns(found[2])
         text = found[1]
+        if text[0] in "06" and (len(text) > max(USUAL_DIGITS) or not plmns(text)):
+            text = text[1:]  # how the access was authenticated: 0 EAP-AKA, 6 EAP-AKA'
     if is_placeholder(text):
         return IS_PLACEHOLDER
     digits = _SEPARATORS.sub("", text)

@@ -43,6 +43,8 @@ MAX_DIGITS = 15  # E.164 section 6
 #: Seconds behind a number (Nokia msisdn-ts) lie between 2001 and 2033.
 _STAMPED = re.compile(r"(\d{7,15})(1\d{9})", re.ASCII)
 _SEPARATORS = re.compile(r"[ .()/\u00a0-]+")
+#: Some gateways put the address where others put the number.
+_QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 _APPENDED = re.compile(r"[,;|]")
 _URI = re.compile(r"(?:tel|sips?):", re.IGNORECASE)
 
@@ -52,6 +54,8 @@ def check(value: str, signature: Signature) -> Verdict:
     text, evidence, home = _unwrap(value)
     if is_placeholder(text):
         return IS_PLACEHOLDER
+    if _QUAD.fullmatch(text):
+        return REJECTED
     digits = _international(text)
     if not digits:
         return _not_international(text, signature)

@@ -43,7 +43,7 @@ class _Parser:
         self.key = key
         self.mode = HEAD
         self.buffer = b""  # unfinished head, or line of a chunked body
-        self.marks: list[tuple[int, Chunk]] = []  # (length of buffer after it, chunk): which frame held which byte
+        self.marks: list[Chunk] = []  # the chunks that the unfinished head came in
         self.remaining = 0  # bytes of the body, or of its chunk, still to come
         self.expects = False  # 100-continue: the body may never come
         self.tunnel = False
@@ -123,19 +123,19 @@ class Http1:
                 self._lose(parser)
                 return None, b""
             parser.buffer = buffer
-            parser.marks.append((len(buffer), chunk))
+            parser.marks.append(chunk)
             if len(buffer) > MAX_HEAD_BYTES or len(parser.marks) > MAX_HEAD_BYTES // 16:
-                message = self._message(parser, buffer, chunk, partial=True)
+                message = self._message(parser, buffer, partial=True)
                 self._losses["http.head-too-long"] += 1
                 self._lose(parser)
                 return message, b""
             return None, b""
         head, rest = buffer[: found.end()], buffer[found.end() :]
-        parser.marks.append((len(buffer), chunk))
+        parser.marks.append(chunk)
         if not REQUEST_LINE.match(head):
             self._lose(parser)
             return None, b""
-        message = self._message(parser, head, chunk, partial=False)
+        message = self._message(parser, head, partial=False)
         self._begin_body(parser, message)
         return message, rest
 
@@ -143,11 +143,11 @@ class Http1:
         """The head ends here, unfinished: what there is of it is still searched."""
         if parser.mode == HEAD and parser.buffer and _CUT_LINE.match(parser.buffer):
             self._losses[loss] += 1
-            yield self._message(parser, parser.buffer, parser.marks[-1][1], partial=True)
+            yield self._message(parser, parser.buffer, partial=True)
         parser.buffer = b""
         parser.marks.clear()
 
-    def _message(self, parser: _Parser, head: bytes, last: Chunk, partial: bool) -> Message:
+    def _message(self, parser: _Parser, head: bytes, partial: bool) -> Message:
         client, client_port, server, server_port = endpoints(parser.key)
         line = REQUEST_LINE.match(head) or _CUT_LINE.match(head)
         assert line is not None  # both callers have looked
@@ -159,7 +159,7 @@ class Http1:
         if len(headers) > MAX_HEADER_LINES:
             self._losses["http.head-too-long"] += 1
             headers, partial = headers[:MAX_HEADER_LINES], True
-        first = parser.marks[0][1]
+        first, last = parser.marks[0], _latest(parser.marks)
         parser.buffer = b""
         parser.marks.clear()
         self._coverage.requests += 1
@@ -247,6 +247,13 @@ class Http1:
         parser.remaining = 0
         if not parser.tunnel:
             self._losses["http.resynchronised"] += 1
+
+
+def _latest(chunks: list[Chunk]) -> Chunk:
+    """The chunk whose frame came last: it completed what they hold together. Not the last one, if order was restored."""
+    if chunks[0].origin.capture == chunks[-1].origin.capture:
+        return max(chunks, key=lambda chunk: chunk.frame)
+    return max(chunks, key=lambda chunk: chunk.time_ns)
 
 
 def _pairs(text: str) -> list[Pair]:

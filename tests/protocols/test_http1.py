@@ -131,6 +131,12 @@ def test_frames_of_a_message():
     assert (message.frame, message.frame_end) == (3, 7)
 
 
+def test_the_frame_that_completes_a_head_may_hold_its_middle():
+    head = request("/a")
+    (message,) = messages([chunk(head[:9], frame=3), chunk(head[9:20], frame=7), chunk(head[20:], frame=5)])
+    assert (message.frame, message.frame_end) == (3, 7)
+
+
 def test_limits():
     losses = Losses()
     endless = [chunk(b"GET / HTTP/1.1\r\n"), *(chunk(b"A: " + b"x" * 60000) for _ in range(20))]
