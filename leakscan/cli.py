@@ -132,7 +132,9 @@ def run(arguments: list[str]) -> int:
         job = cli.main(arguments, prog_name="leakscan", standalone_mode=False)
         return job() if callable(job) else int(job or 0)
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.", err=True)
+        _complain(error.format_message())
         return error.exit_code
     except click.Abort:
         return 130
@@ -150,9 +152,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _complain(text: str) -> None:
+    from leakscan.filenames import shown_name
     from leakscan.show import show
 
-    click.echo(f"leakscan: error: {show(text)}", err=True)
+    click.echo(f"leakscan: error: {show(shown_name(text))}", err=True)
 
 
 def _place(error: BaseException) -> None:

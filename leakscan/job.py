@@ -13,12 +13,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TextIO
 
 from leakscan.conceal import read_key
+from leakscan.filenames import shown_name
 from leakscan.formats import FORMATS, Look, Writer
 from leakscan.interrupt import Interrupted, interruptible
-from leakscan.losses import Losses
+from leakscan.losses import Losses, Problem
 from leakscan.model import Message
 from leakscan.networks import Networks
 from leakscan.output import OutputFile, parse_output
@@ -65,7 +67,7 @@ def analyse(options: Options) -> int:
     )
     wanted = [parse_output(spec) for spec in options.outputs]
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
-        losses = Losses(lambda problem: progress.say(f"warning: {problem}"))
+        losses = Losses(partial(_warn, progress))
         names = expand(options.captures, losses)
         live = "-" in names
         writers: list[Writer] = []
@@ -123,7 +125,7 @@ def exit_code(summary: Summary, options: Options) -> int:
 def list_requests(captures: Sequence[str], quiet: bool, progress_wanted: bool, sieve: bool) -> int:
     """Print every HTTP request as a JSON line; gives the exit code."""
     with Progress(progress_wanted and not quiet) as progress:
-        losses = Losses(lambda problem: progress.say(f"warning: {problem}"))
+        losses = Losses(partial(_warn, progress))
         names = expand(captures, losses)
         if not quiet:
             progress.say("this is the inspection tool: values are shown as they were sent")
@@ -166,6 +168,10 @@ def _write_line(stream: TextIO, message: Message, flush: bool) -> None:
     stream.write(json.dumps(line, separators=(",", ":")) + "\n")
     if flush:
         stream.flush()
+
+
+def _warn(progress: Progress, problem: Problem) -> None:
+    progress.say(f"warning: {problem._replace(capture=shown_name(problem.capture))}")
 
 
 def _look(options: Options, live: bool) -> Look:

@@ -18,6 +18,7 @@ from leakscan.conceal import Concealer
 from leakscan.detectors import catalogue_version, detect
 from leakscan.errors import UsageError
 from leakscan.fields import fields, pairs_fields
+from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
 from leakscan.losses import Losses
 from leakscan.model import CONFIDENCES, Leak, Match, Message, Pair, Recipient
@@ -76,15 +77,16 @@ class Scan:
     def run(self) -> dict[str, Any]:
         """The `run` line of the result (docs/formats.md)."""
         settings = self._settings
+        networks = None if settings.networks_name is None else self._name(settings.networks_name)
         return {
             "type": "run",
             "schema": SCHEMA,
             "version": __version__,
             "catalogue": catalogue_version(),
-            "captures": [{"name": name, "size": _size(name)} for name in self._names],
+            "captures": [{"name": self._name(name), "size": _size(name)} for name in self._names],
             "key_id": self._concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
-            "settings": {"min_confidence": settings.min_confidence, "networks": settings.networks_name},
+            "settings": {"min_confidence": settings.min_confidence, "networks": networks},
         }
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
@@ -123,6 +125,9 @@ class Scan:
                 summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
                 yield leak
 
+    def _name(self, name: str) -> str:
+        return name if self._settings.show_values else shown_name(name)
+
     def _leak(self, message: Message, match: Match, entry: NetworkEntry | None) -> Leak:
         """Where the raw value stops."""
         concealer = self._concealer
@@ -133,7 +138,7 @@ class Scan:
             evidence.append("begins in the capture before")
         return Leak(
             time=rfc3339(message.time_ns, message.origin.digits),
-            capture=message.origin.capture,
+            capture=self._name(message.origin.capture),
             frame=message.frame,
             frame_end=message.frame_end,
             client=concealer.client(message.client),

@@ -20,7 +20,7 @@ HOUSE = ROOT / "leakscan"
 
 #: Rooms from the ground up: a room may use what stands before it in this list, and nothing else.
 ROOMS = (
-    "errors losses model times pieces show plmn masks distinct timeline networks verdicts "
+    "errors losses model times pieces show filenames plmn masks distinct timeline networks verdicts "
     "sources series decode columns sieve reassembly protocols reading "
     "fields detectors fingerprint conceal carriers tally summary spine "
     "formats output progress interrupt job cli __main__"

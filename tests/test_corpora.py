@@ -40,8 +40,9 @@ DIFFERENT = {
     "zeek__http__261__variant-09-te_obs_fold.pcap": (1, "leakscan: RFC 9112 5.2, a folded line belongs to its header"),
 }
 
-#: capture -> identifiers of subscribers that are really in it
-SUBSCRIBERS = {"ndpi__fuzz-2006-09-29-28586.pcap": {"msisdn"}, "ndpi__1kxun.pcap": {"subscriber_token"}}
+#: Identifiers of subscribers that are really in a request. (The fuzzed capture's whole cookie with an MSISDN stands in a
+#: segment whose source address is damaged, so that it belongs to no head; the damaged ones are no numbers.)
+SUBSCRIBERS: dict[str, set[str]] = {}
 SUBSCRIBER_KINDS = {"msisdn", "imsi", "imei", "iccid", "meid_esn", "subscriber_token"}
 
 
@@ -107,7 +108,7 @@ def test_all_of_them_in_one_run(corpora):
         text=True,
         timeout=170,
     )
-    assert (done.returncode, "Traceback" in done.stderr, "internal error" in done.stderr) == (1, False, False)
+    assert (done.returncode, "Traceback" in done.stderr, "internal error" in done.stderr) == (3, False, False)
     assert json.loads(done.stdout.splitlines()[-1])["type"] == "summary"
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < MAX_MEGABYTES * 1024
 

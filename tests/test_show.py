@@ -68,6 +68,7 @@ def test_spans(text: str, spans: tuple[str, ...], left: str) -> None:
 
 numbers = st.integers(0, 999).map(lambda last: f"447700900{last:03d}")
 latin = st.text(st.characters(max_codepoint=0xFF), max_size=30)
+no_digits = st.text(st.characters(max_codepoint=0xFF, exclude_categories=["Nd"]), max_size=30)
 
 
 def dressed(number: str, marks: list[str], escaped: set[int]) -> str:
@@ -82,13 +83,12 @@ def dressed(number: str, marks: list[str], escaped: set[int]) -> str:
     numbers,
     st.lists(st.sampled_from(["", "", "-", ".", " ", "%20", "%2d", "/", ") ", "²"]), min_size=12, max_size=12),
     st.sets(st.integers(0, 11)),
-    latin,
-    latin,
+    no_digits,
+    no_digits,
 )
 def test_no_number_survives(number: str, marks: list[str], escaped: set[int], before: str, after: str) -> None:
     left = redact(before + dressed(number, marks, escaped) + after)
-    assert number not in re.sub(r"[^0-9]", "", left)
-    assert "9001" not in re.sub(r"[^0-9]", "", left) or "9001" in re.sub(r"[^0-9]", "", before + after)
+    assert len(re.sub(r"[^0-9]", "", left)) < 4  # an escape before the number may have taken a digit or two of it
 
 
 @given(latin, latin, st.text(st.characters(max_codepoint=0xFF), min_size=4, max_size=12))

@@ -79,7 +79,8 @@ def examine(field: Field, signatures: Iterable[Signature], losses: Losses, catal
         if place not in signature.places:
             continue
         if signature.formats[0] == ATTRIBUTES:
-            inner = _parts(field, signature, catalogue)
+            inner, empty = _parts(field, signature, catalogue)
+            placeholder = placeholder or empty
             if inner:
                 found.extend(inner)
                 continue
@@ -177,10 +178,11 @@ def _severity(identifier: str, signature: Signature, verdict: Verdict) -> str:
     return "high" if usual == "critical" and verdict.form in (HASHED, ENCRYPTED) else usual
 
 
-def _parts(field: Field, outer: Signature, catalogue: Catalogue) -> list[Match]:
-    """What the parts of a composite value hold: `a,b,c` under the names that the signature gives, or a list of
-    `name=value`, encoded or not. A list without any names is one value."""
+def _parts(field: Field, outer: Signature, catalogue: Catalogue) -> tuple[list[Match], bool]:
+    """What the parts of a composite value hold, and whether one is a placeholder: `a,b,c` under the names that the
+    signature gives, or a list of `name=value`, encoded or not. A list without any names is one value."""
     found: list[Match] = []
+    placeholder = False
     for text, chain in encodings.readings(field.value):
         if outer.parts:
             pairs = list(zip(outer.parts, text.split(","), strict=False))
@@ -191,12 +193,13 @@ def _parts(field: Field, outer: Signature, catalogue: Catalogue) -> list[Match]:
                 if inner.pattern is not None or inner.formats[0] == ATTRIBUTES:
                     continue
                 verdict, deeper = _judge(value, inner)
+                placeholder = placeholder or verdict.grade == PLACEHOLDER
                 if verdict.grade > PLACEHOLDER:
                     match = _match(field, inner, verdict, chain + deeper)
                     found.append(_under(match, outer, inner))
         if found:
             break
-    return found
+    return found, placeholder
 
 
 def _attributes(text: str) -> list[tuple[str, str]]:

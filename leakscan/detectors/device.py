@@ -41,6 +41,7 @@ _MODEL = re.compile(r"[ -~]+")
 
 
 def check_android_id(value: str, signature: Signature) -> Verdict:
+    """An Android ID: 16 hexadecimal digits, 15 where a leading zero was lost, and not digits only."""
     text = value.strip()
     if is_placeholder(text) or text.lower() in FAULTY_ANDROID_IDS:
         return IS_PLACEHOLDER
@@ -89,6 +90,7 @@ def check_mac(value: str, signature: Signature) -> Verdict:
 
 
 def check_email(value: str, signature: Signature) -> Verdict:
+    """An e-mail address, and nothing beside it."""
     text = value.strip()
     return Verdict(VALID, text, text.lower()) if _EMAIL.fullmatch(text) else REJECTED
 

@@ -29,7 +29,7 @@ from leakscan.detectors.verdict import (
     VALID,
     Verdict,
     digits_only,
-    is_placeholder,
+    is_dummy,
 )
 
 LENGTHS = (18, 19, 20)
@@ -43,7 +43,7 @@ _DOCOMO = re.compile(r"8981[0-9A-Za-z]{16}")
 def check(value: str, signature: Signature) -> Verdict:
     """An ICCID or EID under a name that is known."""
     text = _SEPARATORS.sub("", value.strip()).rstrip("fF")
-    if is_placeholder(text) or text in EMULATORS:
+    if is_dummy(text) or text in EMULATORS:
         return IS_PLACEHOLDER
     if not digits_only(text):
         return REJECTED

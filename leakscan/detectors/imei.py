@@ -12,7 +12,7 @@ that may hold anything, the check digit and the prefix must be right.
 
 What does not: 15 digits elsewhere: one in ten passes the check. `imei=1`, UUIDs, zeros, counting rows, placeholders.
 
-Example: `x-up-3gpp-imeisv: 0010100123456703`
+Example: `x-up-3gpp-imeisv: 00101001-234567-03`
 
 Sources: 3GPP TS 23.003 section 6 and annex B; GSMA TS.06 for the prefixes.
 """
@@ -30,7 +30,7 @@ from leakscan.detectors.verdict import (
     Verdict,
     digits_only,
     hidden,
-    is_placeholder,
+    is_dummy,
     masked,
 )
 
@@ -45,12 +45,12 @@ def check(value: str, signature: Signature) -> Verdict:
     text = _PREFIXED.sub("", value.strip(), count=1)
     if _WITH_VERSION.fullmatch(text):
         text = text.partition(",")[0]
-    if is_placeholder(text):
+    if is_dummy(text):
         return IS_PLACEHOLDER
     digits = _SEPARATORS.sub("", text)
     if not digits_only(digits):
         return masked(text) or hidden(text, signature.confidence) or REJECTED
-    if is_placeholder(digits) or is_placeholder(digits[:TAC_AND_SERIAL]):
+    if is_dummy(digits) or is_dummy(digits[:TAC_AND_SERIAL]):
         return IS_PLACEHOLDER
     normal = digits[:TAC_AND_SERIAL]
     if len(digits) not in FORMS:

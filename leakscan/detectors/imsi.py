@@ -31,7 +31,7 @@ from leakscan.detectors.verdict import (
     Verdict,
     digits_only,
     hidden,
-    is_placeholder,
+    is_dummy,
     masked,
 )
 from leakscan.plmn import plmn, plmn_candidates
@@ -54,7 +54,7 @@ def check(value: str, signature: Signature) -> Verdict:
         text = found[1]
         if text[0] in "06" and (len(text) > max(USUAL_DIGITS) or not plmns(text)):
             text = text[1:]  # how the access was authenticated: 0 EAP-AKA, 6 EAP-AKA'
-    if is_placeholder(text):
+    if is_dummy(text):
         return IS_PLACEHOLDER
     digits = _SEPARATORS.sub("", text)
     if not digits_only(digits):

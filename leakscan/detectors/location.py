@@ -11,7 +11,7 @@ What counts: the exact structure under a known name. A cell is critical; an area
 
 What does not: country codes that a site's own content network adds (CF-IPCountry and the like); coordinates.
 
-Example: `P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=0010112340123456`
+Example: `P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=00101A1B20123456`
 
 Sources: 3GPP TS 29.061, TS 24.229; RFC 7315.
 """
@@ -93,6 +93,7 @@ def check_mcc(value: str, signature: Signature) -> Verdict:
 
 
 def check_mnc(value: str, signature: Signature) -> Verdict:
+    """A mobile network code: up to three digits."""
     text = value.strip()
     return Verdict(VALID, text) if digits_only(text) and len(text) <= 3 else REJECTED
 
@@ -110,6 +111,7 @@ def check_stamp(value: str, signature: Signature) -> Verdict:
 
 
 def check_country(value: str, signature: Signature) -> Verdict:
+    """A country by its two letters, ISO 3166."""
     text = value.strip()
     return Verdict(VALID, text.upper()) if len(text) == 2 and text.isascii() and text.isalpha() else REJECTED
 

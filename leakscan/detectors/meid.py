@@ -20,10 +20,11 @@ from __future__ import annotations
 import re
 
 from leakscan.detectors.catalogue import Signature
-from leakscan.detectors.verdict import IS_PLACEHOLDER, REJECTED, VALID, Verdict, digits_only, is_placeholder
+from leakscan.detectors.verdict import IS_PLACEHOLDER, REJECTED, VALID, Verdict, digits_only, is_dummy
 
 _MEID = re.compile(r"([A-F][0-9A-F]{13})([0-9A-F]?)", re.IGNORECASE)
 _ESN = re.compile(r"[0-9A-F]{8}", re.IGNORECASE)
+PSEUDO_ESN = "80"  # the rest is a hash of the MEID; 8 digits that begin otherwise may be a date
 _SEPARATORS = re.compile(r"[ -]")
 _JPHONE = re.compile(r"[A-Z]{3}[0-9A-Z]{1,2}[0-9]{6,7}")
 
@@ -31,7 +32,7 @@ _JPHONE = re.compile(r"[A-Z]{3}[0-9A-Z]{1,2}[0-9]{6,7}")
 def check(value: str, signature: Signature) -> Verdict:
     """A MEID or ESN, hexadecimal or decimal, under a name that is known."""
     text = _SEPARATORS.sub("", value.strip())
-    if is_placeholder(text):
+    if is_dummy(text):
         return IS_PLACEHOLDER
     if found := _MEID.fullmatch(text):
         if found[2] and found[2].upper() != check_digit(found[1]):
@@ -43,7 +44,7 @@ def check(value: str, signature: Signature) -> Verdict:
             return Verdict(VALID, text, f"{high:08X}{low:06X}", ("MEID, decimal",))
     if digits_only(text) and len(text) == 11 and int(text[:3]) <= 0xFF and int(text[3:]) <= 0xFFFFFF:
         return Verdict(VALID, text, f"{int(text[:3]):02X}{int(text[3:]):06X}", ("ESN, decimal",))
-    if _ESN.fullmatch(text) and not text.isalpha():
+    if _ESN.fullmatch(text) and not text.isalpha() and (not digits_only(text) or text.startswith(PSEUDO_ESN)):
         return Verdict(VALID, text, text.upper(), ("ESN",))
     return REJECTED
 

@@ -11,7 +11,7 @@ kept for fiction and tests fit, too). A number that fits no plan, a digest or un
 Under a name that only sounds like one, the number must lie in a range of mobile phones unless the name says MSISDN.
 
 What does not: digits under other names, however much they look like a number: every fifth string of 11 random digits
-is a "valid" number. Placeholders such as `unknown`, `99999999999` or `${msisdn}`. National numbers, unless the
+is a "valid" number. Placeholders such as `unknown`, `${msisdn}` or a row of nines. National numbers, unless the
 name's rule says which country; a value is never read with a default country.
 
 Example: `x-up-calling-line-id: 447700900123`
@@ -34,7 +34,7 @@ from leakscan.detectors.verdict import (
     Verdict,
     digits_only,
     hidden,
-    is_placeholder,
+    is_dummy,
     masked,
 )
 
@@ -52,7 +52,7 @@ _URI = re.compile(r"(?:tel|sips?):", re.IGNORECASE)
 def check(value: str, signature: Signature) -> Verdict:
     """A number in international form under a name that is known."""
     text, evidence, home = _unwrap(value)
-    if is_placeholder(text):
+    if is_dummy(text):
         return IS_PLACEHOLDER
     if _QUAD.fullmatch(text):
         return REJECTED
@@ -76,15 +76,14 @@ def check_strict(value: str, signature: Signature) -> Verdict:
 
 
 def check_plus(value: str, signature: Signature) -> Verdict:
-    """A number under a name that forms use (phone=): written in international form, and in a mobile range."""
-    bare = value.strip()
-    return check_strict(value, signature) if bare.startswith(("+", "00", "tel:+")) else REJECTED
+    """A number under a name that forms use (phone=), if it is written with + or 00."""
+    return check(value, signature) if value.strip().startswith(("+", "00", "tel:+")) else REJECTED
 
 
 def check_national(value: str, signature: Signature) -> Verdict:
     """A national number (CDMA's MDN and MIN: 10 digits) under a name whose rule says so."""
     text = _unwrap(value)[0]
-    if is_placeholder(text):
+    if is_dummy(text):
         return IS_PLACEHOLDER
     digits = _SEPARATORS.sub("", text)
     if len(digits) != NATIONAL_DIGITS or not digits_only(digits):
@@ -126,8 +125,8 @@ def _number_plan(digits: str) -> tuple[str, str, tuple[str, ...]]:
         number = phonenumbers.parse("+" + digits)
     except phonenumbers.NumberParseException:
         return "", "", ()
-    if not phonenumbers.is_possible_number(number):
-        return "", "", ()
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        return "", "", ()  # is_possible_number also takes lengths that can be dialled within a town only
     normal = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).lstrip("+")
     mobile = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
     words: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 
 from leakscan.detectors import address
 from leakscan.detectors.catalogue import Signature
-from leakscan.detectors.verdict import IS_PLACEHOLDER, REJECTED, VALID, Verdict, is_placeholder
+from leakscan.detectors.verdict import IS_PLACEHOLDER, REJECTED, VALID, Verdict, digits_only, is_placeholder
 
 MAX_TEXT_CHARS = 256
 _APN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}\.)*[A-Za-z0-9_-]{1,62}")
@@ -50,7 +50,7 @@ def check_apn(value: str, signature: Signature) -> Verdict:
 def check_text(value: str, signature: Signature) -> Verdict:
     """A name, product or number of a node."""
     text = value.strip()
-    if is_placeholder(text):
+    if is_placeholder(text) and not digits_only(text):
         return IS_PLACEHOLDER
     return Verdict(VALID, text) if len(text) <= MAX_TEXT_CHARS and _TEXT.fullmatch(text) else REJECTED
 

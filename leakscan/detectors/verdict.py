@@ -67,12 +67,17 @@ def digits_only(text: str) -> bool:
 
 
 def is_placeholder(text: str) -> bool:
-    """No identifier at all: empty, a word for nothing, one repeated character, a counting row, template text."""
+    """No identifier at all: empty, a word for nothing, one repeated character, template text."""
     if not text or text.lower() in PLACEHOLDERS or (len(text) > 2 and len(set(text)) == 1):
         return True
     if digits_only(text):
-        return len(text) >= MIN_ROW_DIGITS and (text in _COUNTING or len(set(text[1:])) == 1)
+        return len(text) >= MIN_ROW_DIGITS and len(set(text[1:])) == 1
     return _TEMPLATE.search(text) is not None
+
+
+def is_dummy(text: str) -> bool:
+    """What is typed instead of a number: a placeholder, or digits that count up."""
+    return is_placeholder(text) or (len(text) >= MIN_ROW_DIGITS and text in _COUNTING)
 
 
 def masked(text: str) -> Verdict | None:

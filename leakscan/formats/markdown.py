@@ -38,7 +38,7 @@ _COLUMNS = (
 
 
 class Markdown(Writer):
-    suffixes = (".md", ".markdown")
+    suffixes = (".md",)
 
     def begin(self, run: Json) -> None:
         self._run = run

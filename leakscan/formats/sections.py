@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from leakscan.formats.rows import Json
-from leakscan.formats.words import carrier, label, number, people, percent, plural
+from leakscan.formats.words import carrier, label, listed, number, people, percent, plural
 from leakscan.losses import LOSSES, OTHER, UNREAD
 
 
@@ -22,7 +22,7 @@ class Section(NamedTuple):
     note: str = ""
 
 
-_NUMBERS = frozenset({"requests", "leaks", "hosts", "subscribers", "count"})
+_NUMBERS = frozenset({"requests", "leaks", "subscribers", "count"})
 
 
 def sections(summary: Json, most: int) -> list[Section]:
@@ -46,16 +46,17 @@ def _carriers(summary: Json, most: int) -> Section:
         rows.append(
             (
                 carrier(party) if party else row["name"],
-                number(row["requests"]),
+                # A network that only a leak's own evidence names has no denominator.
+                number(row["requests"]) if row["requests"] else "?",
                 number(row["leaks"]),
                 people(row),
                 _bearers(row["bearer_requests"]),
-                _comma(party["evidence"]) if party else "",
+                listed(party["evidence"], 1) if party else "",
             )
         )
         for home in row["home_operators"][:most]:
             counts = (number(home["leaks"]), number(home["subscribers"]) if home["subscribers"] else "-")
-            rows.append((f"  of {carrier(home)}", "", *counts, "", _comma(home["evidence"])))
+            rows.append((f"  of {carrier(home)}", "", *counts, "", listed(home["evidence"], 1)))
     return Section(
         "By network, and whose subscribers they were",
         ("network", "requests", "leaks", "subscribers", "bearers", "evidence"),
@@ -99,7 +100,6 @@ def _names(summary: Json, most: int) -> Section:
             f"{row['place']} {row['name']}",
             label(row["identifier"]),
             number(row["leaks"]),
-            number(row["host_count"]),
             people(row),
             row["example"],
         )
@@ -107,7 +107,7 @@ def _names(summary: Json, most: int) -> Section:
     ]
     return Section(
         "By header, cookie or parameter",
-        ("severity", "where", "what", "leaks", "hosts", "subscribers", "example"),
+        ("severity", "where", "what", "leaks", "subscribers", "example"),
         rows,
         _NUMBERS,
         _more(len(summary["names"]) - most, "name"),

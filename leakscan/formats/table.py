@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 MAX_ROWS = 10
 MAX_WIDTH = 120
 MIN_WIDTH = 40
+#: Columns that others give way to: a host or a name in pieces is hard to read.
+WIDE = frozenset({"host", "where", "network"})
+#: The others give way down to this width, then these do.
+NARROW = {"what": 10, "example": 16}
+NARROW_ELSE = 14
+GAP = 2
 
 STYLES = {
     "critical": "bold red",
@@ -62,10 +68,10 @@ class Table(Writer):
         from rich.table import Table as Grid
 
         headed = any(section.columns)
-        grid = Grid(box=None, show_header=headed, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for name in section.columns:
+        grid = Grid(box=None, show_header=headed, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+        for name, columns in zip(section.columns, _widths(section, self._width), strict=True):
             number = name in section.numbers
-            grid.add_column(_text(name), justify="right" if number else "left", no_wrap=number, overflow="fold")
+            grid.add_column(_text(name), justify="right" if number else "left", width=columns, overflow="fold")
         for row in section.rows:
             grid.add_row(*(_text(cell, cell if cell in STYLES else "") for cell in row))
         self._print(_text(section.title, "bold"), grid, before="\n")
@@ -110,6 +116,27 @@ class Table(Writer):
             force_jupyter=False,
             legacy_windows=False,
         )
+
+
+def _widths(section: Section, width: int) -> list[int]:
+    """How wide each column is: as its longest cell, less what does not fit, taken from the widest that may give way."""
+    from rich.cells import cell_len
+
+    rows = (section.columns, *section.rows)
+    widths = [max(cell_len(show(cell)) for cell in cells) for cells in zip(*rows, strict=True)]
+    excess = sum(widths) + GAP * (len(widths) - 1) - width
+    for rigid, narrow in ((WIDE | section.numbers, NARROW_ELSE), (section.numbers, 1)):
+        while excess > 0:
+            giving = {
+                index: widths[index]
+                for index, name in enumerate(section.columns)
+                if name not in rigid and widths[index] > (NARROW.get(name, narrow) if narrow > 1 else 1)
+            }
+            if not giving:
+                break
+            widths[max(giving, key=giving.__getitem__)] -= 1
+            excess -= 1
+    return widths
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -71,15 +71,6 @@ def sentence(summary: Json) -> str:
     return f"{says[summary['outcome']](summary)} {_readable(summary['coverage'])}"
 
 
-def outcome_line(summary: Json) -> str:
-    """The outcome for stderr, short: what, and in how many readable requests."""
-    total = summary["total"]
-    found = (
-        f", {plural(total['leaks'], 'leak')} in {number(total['leaking_requests'])} of them" if total["leaks"] else ""
-    )
-    return f"{summary['outcome']}: {plural(total['requests'], 'readable request')}{found}"
-
-
 def _leak(summary: Json) -> str:
     total = summary["total"]
     kinds = listed([label(row["identifier"]) for row in summary["identifiers"]])
@@ -105,11 +96,11 @@ def _when(total: Json) -> str:
 def _carriers(summary: Json) -> str:
     rows = [row for row in summary["carriers"] if row["leaks"]]
     names = [carrier(row["network"]) for row in rows if row["network"]]
-    if any(not row["network"] for row in rows):
-        names.append("no known network" if not names else "others")
     homes = sorted({carrier(home) for row in rows for home in row["home_operators"]} - set(names))
-    also = "also " if any(row["network"] for row in rows) else ""
-    return listed(names) + (f" ({also}subscribers of {listed(homes)})" if homes else "")
+    also = "also " if names else ""
+    if any(not row["network"] for row in rows):
+        names.append("unknown networks" if names else "no known network")
+    return listed(names) + (f", {also}subscribers of {listed(homes)}" if homes else "")
 
 
 def _bearers(bearers: Mapping[str, int]) -> str:

@@ -93,15 +93,25 @@ def test_no_two_signatures_claim_one_name_in_one_place() -> None:
                 assert other.id == signature.id or not shared, f"{other.id} and {signature.id} share {name}"
 
 
-@pytest.mark.parametrize("name", ["x-msisdn", "msisdn", "x-up-calling-line-id", "x-nokia-msisdn", "x-nokia-imsi", "x-imsi"])
+@pytest.mark.parametrize(
+    "name", ["x-msisdn", "msisdn", "x-up-calling-line-id", "x-nokia-msisdn", "x-nokia-imsi", "x-imsi"]
+)
 def test_names_of_vendors_are_no_evidence_for_a_carrier(name: str) -> None:
     assert builtin().signatures[name].carriers == ()
 
 
 @pytest.mark.parametrize(
     "spelling",
-    ["x-up-calling-line-id", "X-Up-Calling-Line-ID", "HTTP_X_UP_CALLING_LINE_ID", "X_UP_CALLING_LINE_ID"]
-    + ["http-x-up-calling-line-id", "x.up.calling.line.id", "X%2DUp%2DCalling%2DLine%2DId", " x-up-calling-line-id "],
+    [
+        "x-up-calling-line-id",
+        "X-Up-Calling-Line-ID",
+        "HTTP_X_UP_CALLING_LINE_ID",
+        "X_UP_CALLING_LINE_ID",
+        "http-x-up-calling-line-id",
+        "x.up.calling.line.id",
+        "X%2DUp%2DCalling%2DLine%2DId",
+        " x-up-calling-line-id ",
+    ],
 )
 def test_all_spellings_are_one_name(spelling: str) -> None:
     assert [found.id for found in builtin().lookup(spelling)] == ["x-up-calling-line-id"]
@@ -126,10 +136,26 @@ def test_telling_words(name: str, rule: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["timein", "simsize", "maximum", "client", "eclipse", "iphone", "newsletter-subscribe", "mdnt", "Accept", "Host"]
-    + ["If-None-Match", "sessionid", "resnet", "", "-", "\xa0"],
+    [
+        "timein",
+        "simsize",
+        "maximum",
+        "client",
+        "eclipse",
+        "iphone",
+        "newsletter-subscribe",
+        "mdnt",
+        "Accept",
+        "If-None-Match",
+        "sessionid",
+    ],
 )
 def test_words_inside_other_words_tell_nothing(name: str) -> None:
+    assert builtin().lookup(name) == ()
+
+
+@pytest.mark.parametrize("name", ["", "-", "\xa0", "\u00b2", "%", "http-"])
+def test_names_of_nothing_are_unknown(name: str) -> None:
     assert builtin().lookup(name) == ()
 
 
@@ -150,7 +176,16 @@ def test_version_is_a_date_and_a_hash() -> None:
 
 
 def test_place_classes_cover_every_place_of_a_leak() -> None:
-    assert set(PLACE_CLASSES) >= {"header", "cookie", "query", "path", "referer", "user-agent", "body", "response-header"}
+    assert set(PLACE_CLASSES) >= {
+        "header",
+        "cookie",
+        "query",
+        "path",
+        "referer",
+        "user-agent",
+        "body",
+        "response-header",
+    }
 
 
 GOOD = """
@@ -171,7 +206,10 @@ clean = ["unknown"]
         ("date = 2026-01-01\nx = 1", "rules.toml: x: a table"),
         ("date = 2026-01-01\n[x]" + GOOD + "colour = 1", "rules.toml: x.colour: unknown key"),
         ("date = 2026-01-01\n[x]" + GOOD.replace("source", "#"), "rules.toml: x.source: missing"),
-        ("date = 2026-01-01\n[x]" + GOOD.replace('["msisdn"]', '["number"]'), "rules.toml: x.formats: 'number' is none of"),
+        (
+            "date = 2026-01-01\n[x]" + GOOD.replace('["msisdn"]', '["number"]'),
+            "rules.toml: x.formats: 'number' is none of",
+        ),
         ("date = 2026-01-01\n[x]" + GOOD.replace('["unknown"]', "[1]"), "rules.toml: x.clean: a list of strings"),
         ("date = 2026-01-01\n[x]" + GOOD.replace('["unknown"]', "[]"), "rules.toml: x.clean: a list of strings"),
         ("date = 2026-01-01\n[x]" + GOOD + 'severity = "fatal"', "rules.toml: x.severity: 'fatal' is none of"),

@@ -85,6 +85,7 @@ def test_ladder(place: str, name: str, value: str, rule: str, confidence: str, s
 @pytest.mark.parametrize("value", ["unknown", "99999999999", "${msisdn}", "", "(null)", "0"])
 def test_a_placeholder_is_counted_and_no_leak(value: str) -> None:
     assert dict(none("header", "x-up-calling-line-id", value)) == {"value.placeholder": 1}
+    assert dict(none("header", "x-subscriber-info", f"msisdn={value}")) == {"value.placeholder": 1}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_a_plain_value_leaves_no_span() -> None:
 
 def parts(name: str, value: str) -> set[tuple[str, str, tuple[str, ...]]]:
     matches = detect([Field("header", name, value)], Losses())
-    assert {match.field.name for match in matches} == {name}
+    assert {match.field.name for match in matches} <= {name}
     return {(match.rule, match.value, match.encoding) for match in matches if match.confidence != "hint"}
 
 
@@ -138,6 +139,7 @@ def test_parts_of_a_composite() -> None:
     }
     assert parts("x-opwv-ddm-identity", "a9f0c2d417") == {("x-opwv-ddm-identity", "a9f0c2d417", ())}
     assert parts("x-network-info", "unknown") == set()
+    assert parts("x-network-info", "GPRS,unknown,192.0.2.7,,unsecured") == set()
 
 
 def test_one_value_of_a_field_is_one_match() -> None:
@@ -148,7 +150,7 @@ def test_a_carrier_is_named_by_a_unique_name_or_by_the_value_only() -> None:
     assert one("header", "x-up-vodacomgw-subid", NUMBER).carriers == ("655-01",)
     assert one("header", "x-msisdn", NUMBER).carriers == ()
     assert one("header", "x-up-subno", "b01_0123456789_gw.tim.it").carriers == ("222-01",)
-    assert one("header", "x-nokia-imsi", "234100000000012").home == ("234-10",)
+    assert "999-99" in one("header", "x-nokia-imsi", "99999" + "0" * 9 + "1").home
 
 
 #: Values that look like identifiers, under names that say nothing or something else.
@@ -225,12 +227,12 @@ def test_nothing_captured_raises_and_every_match_is_well_formed(place: str, name
         assert not any(match.value in word for word in match.evidence if len(match.value) > 8)
 
 
-@pytest.mark.parametrize(
-    "hostile",
-    ["4" * 4096, "a_" * 2048, "a." * 2048, "(" * 4096, "%25" * 1365, "A" * 4096, "for=" * 1024, ";" * 4096, "a=1;" * 1024]
-    + ["1," * 2048, "0.0." * 1024, "@" * 4096, "a@a." * 1024, ":" * 4096, " " * 4096, "{" * 4096, "<" * 4096],
-)
-def test_hostile_values_are_cheap_under_every_name(hostile: str) -> None:
+HOSTILE = ["4", "a_", "a.", "(", "%25", "A", "for=", ";", "a=1;", "1,", "0.0.", "@", "a@a.", ":", " ", "{", "<", "1-"]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_hostile_values_are_cheap_under_every_name(piece: str) -> None:
+    hostile = (piece * 4096)[:4096]
     fields = [
         Field(place, name, hostile)
         for signature in builtin().signatures.values()

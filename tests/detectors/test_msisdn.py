@@ -102,7 +102,14 @@ def test_a_name_that_may_hold_anything_needs_a_mobile_range(value: str, grade: i
 
 
 @pytest.mark.parametrize(
-    ("value", "grade"), [("+12025550123", VALID), ("0012025550123", VALID), ("12025550123", NO), ("2025550123", NO)]
+    ("value", "grade"),
+    [
+        ("+12025550123", VALID),
+        ("+447700900123", VALID),
+        ("0012025550123", VALID),
+        ("12025550123", NO),
+        ("2025550123", NO),
+    ],
 )
 def test_a_form_s_name_needs_international_form(value: str, grade: int) -> None:
     assert msisdn.check_plus(value, TELLING).grade == grade

@@ -60,8 +60,8 @@ def test_address(rule: str, value: str, address: str, word: str) -> None:
         ("x-user-location-info", "8200f1101234", NO, "", ()),  # too short for TAI and ECGI
         ("x-user-location-info", "0011223344556677", PLAUSIBLE, "critical", ("112-332",)),
         ("x-user-location-info", "deadbeef", NO, "", ()),
-        ("p-access-network-info", "3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=2341011ABD9B71FD", VALID, "", ("234-10",)),
-        ("p-access-network-info", '3GPP-GERAN;cgi-3gpp="23410703FF64F"', VALID, "", ("234-10",)),
+        ("p-access-network-info", "3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=001010001000019B", VALID, "", ("001-01",)),
+        ("p-access-network-info", '3GPP-GERAN;cgi-3gpp="001010001019B"', VALID, "", ("001-01",)),
         ("p-access-network-info", "3GPP-E-UTRAN;utran-cell-id-3gpp=C359A0001234567", PLAUSIBLE, "", ()),
         ("p-access-network-info", "IEEE-802.11; i-wlan-node-id=000000000000", NO, "", ()),
         ("x-wap-3gpp-sgsn-mcc-mnc", "23410", VALID, "", ("234-10",)),
@@ -79,7 +79,14 @@ def test_location(rule: str, value: str, grade: int, severity: str, carriers: tu
 
 @pytest.mark.parametrize(
     ("octets", "code"),
-    [("32F401", "234-10"), ("130014", "310-410"), ("64F010", "460-01"), ("00f110", "001-01"), ("zzzzzz", ""), ("32F4", "")],
+    [
+        ("32F401", "234-10"),
+        ("130014", "310-410"),
+        ("64F010", "460-01"),
+        ("00f110", "001-01"),
+        ("zzzzzz", ""),
+        ("32F4", ""),
+    ],
 )
 def test_plmn_of_octets(octets: str, code: str) -> None:
     assert location.plmn_of_octets(octets) == code
