@@ -1,8 +1,8 @@
 """Headers of a whole batch at once: from frames to IP packets to TCP, as numpy columns over the batch's buffer.
 
 Vectorised twins of decode's plain cases: Ethernet with VLAN tags, Linux cooked (1 and 2), raw IP, BSD loopback; IPv4
-without fragments, IPv6 without extension headers. A frame that is anything else is marked in `odd` and left to decode;
-one that surely holds no TCP is counted here. No state.
+without fragments, IPv6 without extension headers; the same once more inside GTP-U. A frame that is anything else is
+marked in `odd` and left to decode; one that surely holds no TCP is counted here. No state.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ _ODD_NEXT_HEADER = lookup([*IP_TUNNELS, 0, 43, 44, 51, 60, 135, 139, 140], 256)
 _WIRELESS = lookup((801, 802, 803), 1 << 16)
 _INET6 = lookup((10, 23, 24, 28, 30), 256)
 _TCP, _UDP, _ESP = 6, 17, 50
+_GTP_U = 2152
+
+
+NO_TUNNEL = -1
 
 
 class Packets(NamedTuple):
@@ -52,6 +56,7 @@ class Packets(NamedTuple):
     offset: Ints  # of the IP header in the buffer
     end: Ints  # of the frame's captured bytes in the buffer
     cut: Bits  # the capture holds only the frame's first bytes
+    teid: Ints  # of the GTP-U tunnel around it, NO_TUNNEL without
 
     def take(self, which: Bits) -> Packets:
         return Packets._make(column[which] for column in self)
@@ -92,9 +97,11 @@ class Batch:
         self.cut: Bits = batch.captured < batch.wire
         self.odd: Bits = np.zeros(len(batch.start), np.bool_)
         self.losses = losses
+        self.inner: list[Packets] = []  # found in GTP-U on the way
 
     def packets(self, which: Bits, offset: Ints) -> Packets:
-        return Packets(self.frame[which], offset[which], self.end[which], self.cut[which])
+        teid = np.full(np.count_nonzero(which), NO_TUNNEL)
+        return Packets(self.frame[which], offset[which], self.end[which], self.cut[which], teid)
 
     def long_enough(self, size: int) -> Bits:
         """Frames with at least `size` bytes; the others are odd."""
@@ -196,8 +203,10 @@ def _carried(
         readable = udp & (at + 8 <= packets.end)
         where = np.minimum(at, len(batch.buf) - 4)
         tunnel = _TUNNEL_PORT[u16(batch.buf, where)] | _TUNNEL_PORT[u16(batch.buf, where + 2)]
-        plain &= ~udp | (readable & ~tunnel)
-        add(batch.losses, "udp", np.count_nonzero(udp & plain))
+        inside = _gtp_u(batch, packets.take(udp & tunnel), at[udp & tunnel], ip_end[udp & tunnel])
+        entered = np.isin(packets.frame, inside.frame)
+        plain &= ~udp | (readable & ~tunnel) | entered
+        add(batch.losses, "udp", np.count_nonzero(udp & plain & ~entered))
     plain &= ~odd_protocol[protocol]
     batch.odd[packets.frame[~plain]] = True
     other = plain & (protocol != _TCP) & (protocol != _UDP)
@@ -207,6 +216,34 @@ def _carried(
         add(batch.losses, "ip.not-tcp", np.count_nonzero(other) - encrypted)
     tcp = plain & (protocol == _TCP)
     return Carried(packets.take(tcp), at[tcp], ip_end[tcp])
+
+
+def _gtp_u(batch: Batch, packets: Packets, at: Ints, ip_end: Ints) -> Packets:
+    """The packets inside G-PDUs without extension headers or with one, TS 29.281 clause 5; noted in `batch.inner`."""
+    buf, last = batch.buf, len(batch.buf) - 4
+    there = (packets.teid == NO_TUNNEL) & (at + 8 + 12 <= np.minimum(packets.end, ip_end))
+    at = np.minimum(at, last - 16)
+    whole = at + u16(buf, at + 4) == ip_end
+    flags, kind = buf[at + 8], buf[at + 9]
+    there &= (u16(buf, at + 2) == _GTP_U) & whole & (flags & 0xF0 == 0x30) & (kind == 255)
+    offset = at + 16 + 4 * (flags & 7 > 0)
+    extended = (flags & 4 > 0) & (buf[at + 19] > 0)
+    size = np.where(extended, buf[np.minimum(offset, last)].astype(np.int64) * 4, 0)
+    offset += size
+    there &= ~extended | ((size > 0) & (offset <= packets.end) & (buf[np.minimum(offset, last) - 1] == 0))
+    end = np.minimum(packets.end, ip_end)
+    there &= offset < end
+    inside = Packets(packets.frame, offset, end, packets.cut, u32(buf, at + 12)).take(there)
+    if len(inside.frame):
+        batch.inner.append(inside)
+    return inside
+
+
+def by_version(batch: Batch, packets: Packets) -> Located:
+    """Part packets by the version nibble of their header."""
+    version = batch.buf[packets.offset] >> 4
+    batch.odd[packets.frame[(version != 4) & (version != 6)]] = True
+    return packets.take(version == 4), packets.take(version == 6)
 
 
 #: LINKTYPE_ -> how to find the IP packets of a batch

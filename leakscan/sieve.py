@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from leakscan.columns import LOCATE, Batch, Carried, Located, add, ipv4, ipv6, lookup, u32
+from leakscan.columns import LOCATE, NO_TUNNEL, Batch, Carried, Located, add, by_version, ipv4, ipv6, lookup, u32
 from leakscan.decode import Decoder
 from leakscan.decode.internet import checksum_right
 from leakscan.losses import Losses
-from leakscan.model import Coverage, FrameBatch, Segment
+from leakscan.model import TUNNEL_KINDS, Coverage, FrameBatch, Segment
 from leakscan.verdicts import DEAD, RESPONSES, SLOTS, WATCHED, Verdicts
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MIN_BUFFER_BYTES = 64  # columns may look this far behind a short frame
 _SYN = 2
+_PLAIN, _IN_GTP_U = (bytes((TUNNEL_KINDS.index(kind),)) for kind in ("", "gtp-u"))  # first byte of a key
 _TOKEN = lookup(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 256)
 _SPACE = lookup(b" \t\r\n", 256)
 
@@ -48,6 +49,7 @@ class _Segments(NamedTuple):
     end: Ints  # of the captured payload
     missing: Ints
     flags: Ints
+    teid: Ints  # columns.NO_TUNNEL outside of GTP-U
     token: Tokens
 
     def take(self, which: Bits | Ints) -> _Segments:
@@ -90,16 +92,25 @@ class Sieve:
 
     def _sift(self, frames: FrameBatch, locate: Callable[[Batch], Located]) -> Iterator[Segment]:
         batch = Batch(frames, self._losses)
-        packets4, packets6 = locate(batch)
-        segments = self._tcp(batch, ipv4(batch, packets4), 4)
-        if len(packets6.frame):
-            more = self._tcp(batch, ipv6(batch, packets6), 6)
-            segments = _Segments._make(np.concatenate(pair) for pair in zip(segments, more, strict=True))
+        parts = self._plain(batch, locate(batch))
+        for packets in batch.inner:
+            parts += self._plain(batch, by_version(batch, packets))
+        segments = parts[0]
+        if len(parts) > 1:
+            segments = _Segments._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
             segments = segments.take(np.argsort(segments.frame, kind="stable"))
         odd = [segment for index in np.flatnonzero(batch.odd).tolist() for segment in self._decode(frames, index)]
         reopened = [self._verdicts.token(segment.key) for segment in odd if segment.flags & _SYN]
         plain = self._build(batch, frames, segments.take(~self._ignored(batch.buf, segments, reopened)))
         yield from heapq.merge(plain, odd, key=attrgetter("frame")) if odd else plain
+
+    def _plain(self, batch: Batch, located: Located) -> list[_Segments]:
+        """The segments in IPv4 packets and, if there are any, those in IPv6 packets."""
+        packets4, packets6 = located
+        parts = [self._tcp(batch, ipv4(batch, packets4), 4)]
+        if len(packets6.frame):
+            parts.append(self._tcp(batch, ipv6(batch, packets6), 6))
+        return parts
 
     def _tcp(self, batch: Batch, carried: Carried, version: int) -> _Segments:
         """Read TCP headers; keep what has a SYN or payload."""
@@ -114,17 +125,26 @@ class Sieve:
         flags = buf[np.minimum(at + 13, len(buf) - 1)].astype(np.int64)
         good &= (flags & _SYN != 0) | (ip_end > payload)
         width = 8 if version == 4 else 32
-        address = packets.offset + (12 if version == 4 else 8)
         found = _Segments(
-            packets.frame, address, np.full(len(at), width), at, payload, end, ip_end - end, flags, at.view(np.uint64)
+            frame=packets.frame,
+            address=packets.offset + (12 if version == 4 else 8),
+            width=np.full(len(at), width),
+            tcp=at,
+            payload=payload,
+            end=end,
+            missing=ip_end - end,
+            flags=flags,
+            teid=packets.teid,
+            token=at.view(np.uint64),  # a placeholder of the right size
         ).take(good)
-        return found._replace(token=self._tokens(buf, found.address, found.tcp, width // 4))
+        return found._replace(token=self._tokens(buf, found, width // 4))
 
-    def _tokens(self, buf: Bytes, address: Ints, tcp: Ints, words: int) -> Tokens:
-        """Verdicts.token for many directions at once."""
-        total = u32(buf, tcp).astype(np.uint64) * self._multipliers[words]
+    def _tokens(self, buf: Bytes, segments: _Segments, words: int) -> Tokens:
+        """Verdicts.token for many directions at once. `words`: 32-bit words of both addresses."""
+        total = u32(buf, segments.tcp).astype(np.uint64) * self._multipliers[words]
+        total += (segments.teid != NO_TUNNEL).astype(np.uint64) * self._multipliers[10]
         for index in range(words):
-            total += u32(buf, address + 4 * index).astype(np.uint64) * self._multipliers[index]
+            total += u32(buf, segments.address + 4 * index).astype(np.uint64) * self._multipliers[index]
         total = (total ^ (total >> np.uint64(32))) * self._multipliers[9]
         tokens: Tokens = np.maximum(total, np.uint64(1))
         return tokens
@@ -152,7 +172,7 @@ class Sieve:
         times = frames.time_ns[segments.frame].tolist()
         view, fresh, origin, first = memoryview(frames.buffer), self._verdicts.fresh, frames.origin, frames.first_frame
         rows = zip(*(column.tolist() for column in segments), seqs, times, strict=True)
-        for frame, address, width, tcp, payload, end, missing, flags, token, seq, time_ns in rows:
+        for frame, address, width, tcp, payload, end, missing, flags, teid, token, seq, time_ns in rows:
             if token in fresh and not flags & _SYN:
                 code = fresh[token]
                 if code == RESPONSES:
@@ -162,10 +182,9 @@ class Sieve:
             addresses = bytes(view[address : address + width])
             segment = bytes(view[tcp:end])
             sound = missing > 0 or payload == end or checksum_right(addresses, segment)
-            key = b"\0" + addresses + segment[:4]
-            yield Segment(
-                key, seq, flags, segment[payload - tcp :], missing, sound, first + frame, time_ns, None, origin
-            )
+            kind, tunnel = (_PLAIN, None) if teid == NO_TUNNEL else (_IN_GTP_U, teid)
+            key, data = kind + addresses + segment[:4], segment[payload - tcp :]
+            yield Segment(key, seq, flags, data, missing, sound, first + frame, time_ns, tunnel, origin)
 
 
 def _may_begin(buf: Bytes, at: Ints, end: Ints) -> Bits:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.wire import SYN, ethernet, ip, udp
+from fixtures.wire import SYN, ethernet, gtp_u, ip, udp
 from leakscan.columns import LOCATE
 from leakscan.decode import Decoder
 from leakscan.losses import Losses
@@ -19,7 +19,7 @@ from leakscan.protocols import Http1
 from leakscan.reassembly import Reassembler
 from leakscan.sieve import Sieve
 from leakscan.verdicts import Verdicts, classify
-from tests.decode.test_decode import FRAMES, TUNNELLED
+from tests.decode.test_decode import FRAMES, OUTER, TUNNELLED
 from tests.streams import CLIENT, SERVER, request, tcp
 
 Frame = tuple[bytes, int]  # captured bytes, bytes on the wire
@@ -94,8 +94,11 @@ def traffic(draw: st.DrawFn) -> tuple[int, list[Frame]]:
             packets.insert(max(0, len(packets) - 2), packets[-1])
         elif fate < 0.3:
             packets.append(random.choice([udp(CLIENT, 53, SERVER, 53, b"dns"), ip(CLIENT, SERVER, 1, bytes(8)), b"\x45" * 30]))
+    tunnel = draw(st.sampled_from([None, None, gtp_u(*OUTER, 5, 6), gtp_u(*OUTER, 5, 6, extended=True)]))
+    if tunnel:
+        packets = [tunnel(packet, True) if random.random() < 0.9 else packet for packet in packets]
     frames = [LINK_OF[link](packet) for packet in packets]
-    snap = draw(st.sampled_from([40, 70, 9999, 9999, 9999]))
+    snap = draw(st.sampled_from([40, 70, 110, 9999, 9999, 9999]))
     return link, [(frame[:snap], len(frame)) for frame in frames]
 
 
@@ -112,7 +115,7 @@ def test_it_reads(link):
 
 
 @pytest.mark.parametrize("frame", [pytest.param(f, id=i) for _, i, f in TUNNELLED])
-def test_tunnels_are_left_to_decode(frame):
+def test_tunnels(frame):
     assert len(same([(frame, len(frame))] * 2, 1, 1)) == 1
 
 
@@ -156,14 +159,15 @@ def test_a_watched_direction_is_handed_on_where_a_request_may_begin(data):
     assert may or classify(data) == "other"
 
 
-def test_one_hash_in_both_places():
+@pytest.mark.parametrize("tunnel", [None, gtp_u(*OUTER, 5, 6)], ids=["plain", "GTP-U"])
+@pytest.mark.parametrize(("client", "server"), PAIRS)
+def test_one_hash_in_both_places(client, server, tunnel):
+    packet = tcp(1, GET, client=client, server=server)
+    frame = packet if tunnel is None else tunnel(packet, True)
     verdicts = Verdicts()
     sieve = Sieve(Decoder(Losses()), verdicts, Coverage(), Losses())
-    for client, server in PAIRS:
-        packet = tcp(1, b"x", client=client, server=server)
-        width = 8 if packet[0] >> 4 == 4 else 32
-        at = 12 if width == 8 else 8
-        head = 20 if width == 8 else 40
-        buffer = np.frombuffer(packet, np.uint8)
-        token = sieve._tokens(buffer, np.array([at]), np.array([head]), width // 4)
-        assert int(token[0]) == verdicts.token(b"\0" + packet[at : at + width] + packet[head : head + 4])
+    asked = []
+    ignored = sieve._ignored
+    sieve._ignored = lambda buf, segments, reopened: asked.append(segments) or ignored(buf, segments, reopened)
+    (segment,) = sieve.segments(batches([(frame, len(frame))], 1, 101))
+    assert asked[0].token.tolist() == [verdicts.token(segment.key)]

@@ -125,12 +125,12 @@ def _widths(section: Section, width: int) -> list[int]:
     rows = (section.columns, *section.rows)
     widths = [max(cell_len(show(cell)) for cell in cells) for cells in zip(*rows, strict=True)]
     excess = sum(widths) + GAP * (len(widths) - 1) - width
-    for rigid, narrow in ((WIDE | section.numbers, NARROW_ELSE), (section.numbers, 1)):
+    for rigid, narrow, otherwise in ((WIDE | section.numbers, NARROW, NARROW_ELSE), (section.numbers, {}, 1)):
         while excess > 0:
             giving = {
                 index: widths[index]
                 for index, name in enumerate(section.columns)
-                if name not in rigid and widths[index] > (NARROW.get(name, narrow) if narrow > 1 else 1)
+                if name not in rigid and widths[index] > narrow.get(name, otherwise)
             }
             if not giving:
                 break

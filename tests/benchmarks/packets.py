@@ -25,7 +25,6 @@ _OUTER = struct.Struct("!BBHHHBBH8sHHHHBBHI")  # IPv4, UDP, GTP-U (TS 29.281 sec
 _WINDOW = 64_240
 _DONT_FRAGMENT = 0x4000
 _UPLINK, _DOWNLINK = bytes.fromhex("0200000000020200000000010800"), bytes.fromhex("0200000000010200000000020800")
-_MIN_FRAME = 60
 _STATION, _CORE = bytes((198, 51, 100, 1)), bytes((198, 51, 100, 2))
 _GTP_U = 2152
 
@@ -68,8 +67,8 @@ class Connection:
         total = addresses + ports + seq + ack + (0x5000 | flags) + _WINDOW + length + 6 + content
         header = 0x4500 + 20 + length + _DONT_FRAGMENT + 0x4006 + addresses
         data = _HEADERS.pack(
-            0x45, 0, 20 + length, 0, _DONT_FRAGMENT, 64, 6, 65535 - header % 65535, addresses.to_bytes(8, "big"),
-            ports, seq, ack, 0x5000 | flags, _WINDOW, 65535 - total % 65535, 0,
+            0x45, 0, 20 + length, 0, _DONT_FRAGMENT, 64, 6, -header % 65535, addresses.to_bytes(8, "big"),
+            ports, seq, ack, 0x5000 | flags, _WINDOW, -total % 65535, 0,
         )  # fmt: skip
         return Packet(data + payload, up, self._teid, head, part)
 
@@ -97,7 +96,10 @@ class Connection:
 
 
 class Capture:
-    """A capture file of Ethernet frames while it is written. `size` is what it would have as a plain pcap file."""
+    """A capture file of Ethernet frames while it is written. `size` is what it would have as a plain pcap file.
+
+    Short frames have no padding, as where they were sent: tcpflow would take it for data.
+    """
 
     def __init__(self, stream: BinaryIO, pcapng: bool = False, gtp_u: bool = False) -> None:
         self.frames = 0
@@ -121,10 +123,10 @@ class Capture:
         if packet.head is not None:
             packet.head.frames[packet.part] = self.frames
         data = packet.data
-        self.size += 16 + max(len(data) + 14, _MIN_FRAME)
+        self.size += 16 + 14 + len(data)
         if self._gtp_u:
             data = _tunnelled(packet)
-        frame = ((_UPLINK if packet.uplink else _DOWNLINK) + data).ljust(_MIN_FRAME, b"\0")
+        frame = (_UPLINK if packet.uplink else _DOWNLINK) + data
         length = len(frame)
         if self._pcapng:
             padding = -length % 4
@@ -152,6 +154,6 @@ def _tunnelled(packet: Packet) -> bytes:
     total = 36 + len(data)
     header = 0x4500 + total + _DONT_FRAGMENT + 0x4011 + int.from_bytes(addresses, "big")
     return _OUTER.pack(
-        0x45, 0, total, 0, _DONT_FRAGMENT, 64, 17, 65535 - header % 65535, addresses,
+        0x45, 0, total, 0, _DONT_FRAGMENT, 64, 17, -header % 65535, addresses,
         _GTP_U, _GTP_U, total - 20, 0, 0x30, 255, len(data), packet.teid,
     ) + data  # fmt: skip

@@ -30,7 +30,7 @@ MAX_OPEN = 1000  # streams that are open at a time ...
 BYTES_PER_OPEN = 1 << 18  # ... but only one for so many bytes of the capture: a small one has to hold whole streams
 MAX_BURST = 8  # frames of one stream in a row
 HTTP_SHARE = 0.1  # of the streams of mixed traffic
-LEAKING_SHARE = 0.05  # of the HTTP streams: all their requests are planted
+LEAKING_SHARE = 0.2  # of the HTTP streams: all their requests are planted
 POST_SHARE, UPLOAD_SHARE = 0.1, 0.005  # of the requests
 LONG_COOKIE_SHARE = 0.1  # of the requests: the head takes two segments or three
 LOST_SHARE, REORDERED_SHARE = 0.01, 0.02  # of the frames of lossy traffic
@@ -85,8 +85,8 @@ class Source:
         )
 
     def response_size(self) -> int:
-        """Heavy tail, a mean of some 20 kB."""
-        return min(int(6000 * self.rng.paretovariate(1.2)), MAX_RESPONSE)
+        """Heavy tail, a mean of some 30 kB."""
+        return min(int(9000 * self.rng.paretovariate(1.2)), MAX_RESPONSE)
 
     # -- streams ---------------------------------------------------------------------------------------------------
 
@@ -205,11 +205,11 @@ class Source:
         return head
 
     def _answer(self, connection: Connection) -> Iterator[Packet]:
-        """Markup for one half of the responses, what might be pictures for the other."""
+        """Markup for one half of the responses, random bytes for the other."""
         rng = self.rng
         size = left = self.response_size()
         markup = rng.random() < 0.5
-        kind = "text/html; charset=utf-8" if markup else "image/jpeg"
+        kind = "text/html; charset=utf-8" if markup else "application/octet-stream"
         piece = (
             f"HTTP/1.1 200 OK\r\nServer: Apache\r\nContent-Type: {kind}\r\nCache-Control: max-age=600\r\n"
             f"Content-Length: {size}\r\nConnection: keep-alive\r\n\r\n"
