@@ -1,7 +1,7 @@
 """leakscan finds the identifiers that mobile networks and apps put into plain HTTP requests.
 
-`scan(captures, **settings)` gives the leaks of captures and at last the Summary, `scan_headers(pairs, **settings)` what a
-list of header lines gives away. Values are masked unless `show_values=True`. Both are loaded when first used.
+`scan(captures, **settings)` gives the leaks of captures and at last the Summary, `scan_headers(pairs, **settings)` what
+a list of header lines gives away. Values are masked unless `show_values=True`. Both are loaded when first used.
 """
 
 from __future__ import annotations

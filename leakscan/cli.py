@@ -44,8 +44,8 @@ def _common(command: Command) -> Command:
             "--progress", type=click.Choice(["auto", "never"]), default="auto", show_default=True,
             help="A bar on stderr, by bytes, when that is a terminal.",
         ),
-        click.option("-v", "--verbose", is_flag=True, default=False, help="Say where in leakscan an internal error is."),
-        click.option("-q", "--quiet", is_flag=True, default=False, help="No progress, no outcome line; with -o nothing on stdout."),
+        click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is."),
+        click.option("-q", "--quiet", is_flag=True, default=False, help="No progress and outcome; with -o no stdout."),
         click.argument("captures", nargs=-1, required=True, metavar="CAPTURE..."),
     ):  # fmt: skip
         command = option(command)
@@ -63,7 +63,9 @@ def cli() -> None:
     """
 
 
-@cli.command(epilog="Exit codes: 0 nothing that counts, 1 a leak, 2 usage, 3 something was not read, 70 internal error.")
+@cli.command(
+    epilog="Exit codes: 0 nothing that counts, 1 a leak, 2 usage, 3 something was not read, 70 internal error."
+)
 @click.option("-f", "--format", type=click.Choice(FORMATS), default="table", show_default=True, help="Of stdout.")
 @click.option(
     "-o", "--output", "outputs", multiple=True, metavar="FILE",
@@ -77,12 +79,26 @@ def cli() -> None:
     "--min-confidence", type=click.Choice(CONFIDENCES), default="probable", show_default=True,
     help="What is less sure is not shown and does not count.",
 )  # fmt: skip
-@click.option("--strict", is_flag=True, default=False, help="Exit with 3 when something was not read, even if there is a leak.")
+@click.option(
+    "--strict", is_flag=True, default=False, help="Exit with 3 when something was not read, even if there is a leak."
+)
 @click.option("--allow-inconclusive", is_flag=True, default=False, help="Accept captures without a readable request.")
 @click.option("--exit-zero", is_flag=True, default=False, help="Exit with 0 where it would be 1 or 3.")
-@click.option("--show-values", is_flag=True, default=False, help="Show identifiers as they were sent. The result is personal data.")
-@click.option("--pseudonym-key", metavar="FILE", default=None, help="Key of the pseudonyms, at least 16 bytes; random if not given.")
-@click.option("--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md).")
+@click.option(
+    "--show-values",
+    is_flag=True,
+    default=False,
+    help="Show identifiers as they were sent. The result is personal data.",
+)
+@click.option(
+    "--pseudonym-key",
+    metavar="FILE",
+    default=None,
+    help="Key of the pseudonyms, at least 16 bytes; random if not given.",
+)
+@click.option(
+    "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
+)
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
     help="Colour in the table; NO_COLOR in the environment turns auto off.",

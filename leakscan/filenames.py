@@ -30,7 +30,7 @@ def shown_name(name: str) -> str:
 def _conceal(found: re.Match[str]) -> str:
     text = found[0]
     runs = _RUN.findall(_ADDRESS.sub("", text))
-    if sum(map(len, runs)) < MIN_DIGITS or _is_time("".join(runs)):
+    if sum(map(len, runs)) < MIN_DIGITS or _is_date("".join(runs)):
         return text
     if any(_is_time(run) for run in runs) or _begins_with_date(runs):
         return _RUN.sub(lambda run: HIDDEN if len(run[0]) >= MIN_DIGITS and not _is_time(run[0]) else run[0], text)
@@ -39,17 +39,19 @@ def _conceal(found: re.Match[str]) -> str:
 
 def _begins_with_date(runs: list[str]) -> bool:
     """2012-01-10, perhaps with a time or a counter behind it."""
-    return len(runs) >= 3 and [len(run) for run in runs[:3]] == [4, 2, 2] and _is_time("".join(runs[:3]))
+    return len(runs) >= 3 and [len(run) for run in runs[:3]] == [4, 2, 2] and _is_date("".join(runs[:3]))
 
 
-def _is_time(digits: str) -> bool:
-    if _EPOCH.match(digits):
-        return True
+def _is_time(run: str) -> bool:
+    return _EPOCH.match(run) is not None or _is_date(run)
+
+
+def _is_date(digits: str) -> bool:
     form = _FORMS.get(len(digits))
     if form is None or not digits.startswith(("19", "20")):
         return False
     try:
-        datetime.strptime(digits, form)  # noqa: DTZ007  (only whether it is one)
+        datetime.strptime(digits, form)
     except ValueError:
         return False
     return True

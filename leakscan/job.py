@@ -26,8 +26,8 @@ from leakscan.networks import Networks
 from leakscan.output import OutputFile, parse_output
 from leakscan.progress import Progress
 from leakscan.reading import Reading
-from leakscan.spine import Scan, Settings
 from leakscan.sources import expand
+from leakscan.spine import Scan, Settings
 from leakscan.summary import Summary
 from leakscan.times import rfc3339
 
@@ -194,5 +194,3 @@ def _outcome(summary: Summary) -> str:
 
 def _listed(losses: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in losses.items())
-
-

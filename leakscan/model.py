@@ -36,7 +36,7 @@ class Origin(NamedTuple):
 
 
 class FrameBatch(NamedTuple):
-    """Many frames at once, as columns over one buffer. The buffer is reused: valid until the next batch is asked for."""
+    """Many frames at once, as columns over one buffer. The buffer is reused: valid until the next is asked for."""
 
     origin: Origin
     buffer: bytearray | bytes

@@ -1,7 +1,7 @@
 """The hot path: decodes plain TCP by the batch and drops what nobody will read.
 
-In: frame batches. Out: TCP segments in capture order. What columns.py does not decode at a glance goes to `decode`, frame
-by frame; that is the reference, and the sieve may only be faster.
+In: frame batches. Out: TCP segments in capture order. What columns.py does not decode at a glance goes to `decode`,
+frame by frame; that is the reference, and the sieve may only be faster.
 
 Of TCP it hands on every SYN and every payload, but not the payload of directions that reassembly ignores
 (verdicts.Verdicts): what is dropped could not have changed anything. State: none but that table; the answer does not

@@ -29,6 +29,7 @@ from leakscan.summary import Summary
 from leakscan.times import rfc3339
 
 SCHEMA = 1
+MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
 MAX_WAITING = 10_000  # leaks that wait for one with an earlier frame
 
 
@@ -95,8 +96,8 @@ class Scan:
         A hole in a stream, or a head cut short, is known to be one only later: so up to MAX_WAITING leaks wait for one
         that comes before them. `live`: none does.
         """
-        for leak in self._found():
-            place = self._captures.setdefault(leak.capture, len(self._captures))
+        for capture, leak in self._found():
+            place = self._captures.setdefault(capture, len(self._captures))
             heapq.heappush(self._waiting, (place, leak.frame_end, next(self._number), leak))
             if live or len(self._waiting) > MAX_WAITING:
                 yield heapq.heappop(self._waiting)[-1]
@@ -106,33 +107,32 @@ class Scan:
         while self._waiting:
             yield heapq.heappop(self._waiting)[-1]
 
-    def _found(self) -> Iterator[Leak]:
-        losses, summary, concealer = self._reading.losses, self.summary, self._concealer
-        networks = self._settings.networks
+    def _found(self) -> Iterator[tuple[str, Leak]]:
+        """Every leak that is shown, with the capture it is in; all requests go into the summary."""
+        losses, summary, networks = self._reading.losses, self.summary, self._settings.networks
         for message in self._reading.messages():
+            matches = detect(fields(message, losses), losses)
+            spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
+            host = self._concealer.redact(message.host, spans)
             entry = networks.lookup(message.client, message.time_ns) if networks else None
-            summary.add_request(
-                host=concealer.redact(message.host),
-                network=entry.network if entry else None,
-                bearer=bearer_of(message, entry)[0],
-                time_ns=message.time_ns,
-            )
-            for match in detect(fields(message, losses), losses):
+            network, bearer = entry.network if entry else None, bearer_of(message, entry)[0]
+            summary.add_request(host=host, network=network, bearer=bearer, time_ns=message.time_ns)
+            for match in matches:
                 if CONFIDENCES.index(match.confidence) < self._least:
                     losses["leaks.not-shown"] += 1
                     continue
-                leak = self._leak(message, match, entry)
+                leak = self._leak(message, match, entry, host, spans)
                 summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
-                yield leak
+                yield message.origin.capture, leak
 
     def _name(self, name: str) -> str:
         return name if self._settings.show_values else shown_name(name)
 
-    def _leak(self, message: Message, match: Match, entry: NetworkEntry | None) -> Leak:
-        """Where the raw value stops."""
+    def _leak(self, message: Message, match: Match, entry: NetworkEntry | None, host: str, shared: list[str]) -> Leak:
+        """Where the raw value stops. `host` is redacted; `shared`: values of all matches in the message."""
         concealer = self._concealer
         network, home, bearer, bearer_evidence = attribute(message, match, self._settings.networks, entry)
-        spans = (match.value, match.normal, *match.spans)
+        spans = (*shared, *_raw(match))
         evidence = [*match.evidence, *(f"bearer: {why}" for why in bearer_evidence)]
         if message.begins_in != message.origin.capture:
             evidence.append("begins in the capture before")
@@ -146,14 +146,14 @@ class Scan:
             server=message.server,
             server_port=message.server_port,
             teid=message.teid,
-            host=concealer.redact(message.host, spans),
+            host=host,
             method=concealer.redact(message.method, spans),
             target=concealer.redact(_path(message), spans),
             place=match.field.place,
             name=concealer.redact(match.field.name, spans),
             rule=match.rule,
             identifier=match.identifier,
-            value=concealer.value(match.identifier, match.value),
+            value=concealer.value(match.identifier, match.value, match.normal),
             pseudonym=concealer.pseudonym(match.identifier, match.normal),
             encoding=match.encoding,
             confidence=match.confidence,
@@ -173,7 +173,7 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
     """Leaks of the captures as they are found, then the Summary.
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
-    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` (path of a networks file).
+    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` (path of its file).
     Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
     """
     made = _settings(settings)
@@ -193,10 +193,10 @@ def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
     return [
         Finding(
             place=match.field.place,
-            name=concealer.redact(match.field.name, (match.value, match.normal, *match.spans)),
+            name=concealer.redact(match.field.name, _raw(match)),
             rule=match.rule,
             identifier=match.identifier,
-            value=concealer.value(match.identifier, match.value),
+            value=concealer.value(match.identifier, match.value, match.normal),
             pseudonym=concealer.pseudonym(match.identifier, match.normal),
             encoding=match.encoding,
             confidence=match.confidence,
@@ -222,6 +222,11 @@ def _settings(given: dict[str, Any]) -> Settings:
     path = given.get("networks")
     networks = None if path is None else Networks.load(str(path))
     return Settings(**{**given, "networks": networks, "networks_name": None if path is None else str(path)})
+
+
+def _raw(match: Match) -> tuple[str, ...]:
+    """The strings of a match that nobody may see."""
+    return match.value, match.normal, *match.spans
 
 
 def _path(message: Message) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from fixtures.wire import ACK, PSH, SYN, TCP, ethernet, ip, over_ip
@@ -39,14 +40,16 @@ def chunk(data: bytes, skipped: int = 0, frame: int = 1, end: bool = False) -> C
 def cut(data: bytes, places: Iterable[int]) -> list[tuple[int, bytes]]:
     """`data` cut at the places that lie within it: (offset, piece)."""
     edges = sorted({0, *(place for place in places if 0 < place < len(data)), len(data)})
-    return [(low, data[low:high]) for low, high in zip(edges, edges[1:], strict=False)]
+    return [(low, data[low:high]) for low, high in pairwise(edges)]
 
 
 def messages(chunks: Iterable[Chunk], losses: Losses | None = None) -> list[Message]:
     return list(Http1(Coverage(), Losses() if losses is None else losses).messages(chunks))
 
 
-def through(segments: Sequence[Segment], losses: Losses | None = None, coverage: Coverage | None = None) -> list[Message]:
+def through(
+    segments: Sequence[Segment], losses: Losses | None = None, coverage: Coverage | None = None
+) -> list[Message]:
     """Segments through reassembly and parser."""
     losses = Losses() if losses is None else losses
     coverage = Coverage() if coverage is None else coverage
@@ -59,7 +62,14 @@ def brief(message: Message) -> tuple[str, str, tuple[Any, ...], bool]:
     return message.method, message.target, message.headers, message.partial
 
 
-def tcp(seq: int, data: bytes = b"", flags: int = ACK | PSH, client: str = CLIENT, server: str = SERVER, port: int = CLIENT_PORT) -> bytes:
+def tcp(
+    seq: int,
+    data: bytes = b"",
+    flags: int = ACK | PSH,
+    client: str = CLIENT,
+    server: str = SERVER,
+    port: int = CLIENT_PORT,
+) -> bytes:
     """One IP packet from client to server."""
     head = struct.pack("!HHIIBBHHH", port, SERVER_PORT, seq % 2**32, 1, 0x50, flags, 65535, 0, 0)
     return ip(client, server, TCP, over_ip(client, server, TCP, head + data, 16))

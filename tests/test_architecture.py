@@ -19,12 +19,44 @@ ROOT = Path(__file__).parent.parent
 HOUSE = ROOT / "leakscan"
 
 #: Rooms from the ground up: a room may use what stands before it in this list, and nothing else.
-ROOMS = (
-    "errors losses model times pieces show filenames plmn masks distinct timeline networks verdicts "
-    "sources series decode columns sieve reassembly protocols reading "
-    "fields detectors fingerprint conceal carriers tally summary spine "
-    "formats output progress interrupt job cli __main__"
-).split()
+ROOMS = [
+    "errors",
+    "losses",
+    "model",
+    "times",
+    "pieces",
+    "show",
+    "filenames",
+    "plmn",
+    "masks",
+    "distinct",
+    "timeline",
+    "networks",
+    "verdicts",
+    "sources",
+    "series",
+    "decode",
+    "columns",
+    "sieve",
+    "reassembly",
+    "protocols",
+    "reading",
+    "fields",
+    "detectors",
+    "fingerprint",
+    "conceal",
+    "carriers",
+    "tally",
+    "summary",
+    "spine",
+    "formats",
+    "output",
+    "progress",
+    "interrupt",
+    "job",
+    "cli",
+    "__main__",
+]
 
 #: What of the way of a packet may know what else of it: the sieve goes faster than decode and reads its tables.
 STAGES = {

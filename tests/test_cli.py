@@ -168,7 +168,11 @@ def test_requests(capsys, capture):
     code, out, err = run(capsys, "requests", capture(LEAK + CLEAN))
     first, second = map(json.loads, out.splitlines())
     assert (code, "values are shown" in err) == (0, True)
-    assert (first["headers"][1], first["target"], first["host"]) == (["x-up-calling-line-id", NUMBER], "/a", "www.example")
+    assert (first["headers"][1], first["target"], first["host"]) == (
+        ["x-up-calling-line-id", NUMBER],
+        "/a",
+        "www.example",
+    )
     assert (second["method"], second["protocol"], second["frame"], second["partial"]) == ("GET", "http/1.1", 2, False)
     assert run(capsys, "requests", capture(TLS))[0] == 3
 

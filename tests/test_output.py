@@ -185,10 +185,10 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
         with OutputFile(str(tmp_path / "report.txt")) as file:
             file.stream.write("x")
         OutputFile(str(tmp_path / "report.txt")).discard()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert only(tmp_path) == ["report.txt"]

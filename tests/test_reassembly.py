@@ -97,7 +97,9 @@ def targets(segments, losses=None):
         pytest.param(
             [segment(999, GET, flags=SYN), segment(1000 + len(GET), NEXT)], ["/a", "/b"], {}, id="data on the SYN"
         ),
-        pytest.param([*stream(GET[:20]), segment(4000000000, NEXT, frame=9)], ["/", "/b"], None, id="another connection"),
+        pytest.param(
+            [*stream(GET[:20]), segment(4000000000, NEXT, frame=9)], ["/", "/b"], None, id="another connection"
+        ),
     ],
 )
 def test_streams(segments, expected, counted):
@@ -118,7 +120,12 @@ def test_a_response_is_not_searched_for_requests():
 def test_streams_are_counted_once():
     coverage = Coverage()
     server = reverse_key(KEY)
-    both = [segment(9, flags=SYN), segment(99, flags=SYN | ACK, key=server), segment(10, GET), segment(100, RESPONSE, key=server)]
+    both = [
+        segment(9, flags=SYN),
+        segment(99, flags=SYN | ACK, key=server),
+        segment(10, GET),
+        segment(100, RESPONSE, key=server),
+    ]
     through(both, coverage=coverage)
     assert (coverage.streams, coverage.requests, coverage.examined_bytes) == (1, 1, len(GET) + len(RESPONSE))
 

@@ -36,7 +36,9 @@ PAUSE = MAX_PAUSE_NS // SECOND
         pytest.param({"a1": (0, 10, 1), "a2": (11 + PAUSE, 90, 1)}, [["a1"], ["a2"]], id="after too long a pause"),
         pytest.param({"a1": (0, 10, 1), "a2": (9, 20, 1)}, [["a1"], ["a2"]], id="begins before the other ends"),
         pytest.param({"a1": (0, 10, 1), "a2": (10, 20, 101)}, [["a1"], ["a2"]], id="another link type"),
-        pytest.param({"a10": (20, 30, 1), "a2": (10, 20, 1), "a1": (0, 10, 1)}, [["a1", "a2", "a10"]], id="in any order"),
+        pytest.param(
+            {"a10": (20, 30, 1), "a2": (10, 20, 1), "a1": (0, 10, 1)}, [["a1", "a2", "a10"]], id="in any order"
+        ),
         pytest.param(
             {"a1": (0, 10, 1), "b1": (0, 10, 1), "a2": (10, 20, 1), "b2": (10, 20, 1)},
             [["a1", "a2"], ["b1", "b2"]],

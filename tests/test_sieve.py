@@ -55,14 +55,26 @@ def same(frames: list[Frame], size: int, link: int) -> list[Message]:
 GET, POST = request("/a", "Cookie: a=b"), request("/p", method="POST", body=b"x" * 90)
 TLS = b"\x16\x03\x01\x00\x40\x01" + bytes(64)
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n"
-CONTENT = [GET, POST, GET + GET, TLS, RESPONSE + GET * 2, b"EHLO a.example\r\n" + GET, b"\x05\x01\0" + GET, b"GE", bytes(50)]
+CONTENT = [
+    GET,
+    POST,
+    GET + GET,
+    TLS,
+    RESPONSE + GET * 2,
+    b"EHLO a.example\r\n" + GET,
+    b"\x05\x01\0" + GET,
+    b"GE",
+    bytes(50),
+]
 LINK_OF = {
     0: lambda packet: struct.pack("<I", 2 if packet[0] >> 4 == 4 else 30) + packet,
     1: lambda packet: ethernet(packet, True),
     101: lambda packet: packet,
     108: lambda packet: struct.pack(">I", 2 if packet[0] >> 4 == 4 else 24) + packet,
     113: lambda packet: struct.pack("!HHH8sH", 0, 1, 6, bytes(8), 0x800 if packet[0] >> 4 == 4 else 0x86DD) + packet,
-    276: lambda packet: struct.pack("!HHIHBB8s", 0x800 if packet[0] >> 4 == 4 else 0x86DD, 0, 2, 1, 0, 6, bytes(8)) + packet,
+    276: lambda packet: (
+        struct.pack("!HHIHBB8s", 0x800 if packet[0] >> 4 == 4 else 0x86DD, 0, 2, 1, 0, 6, bytes(8)) + packet
+    ),
 }
 PAIRS = [(CLIENT, SERVER), (SERVER, CLIENT), ("2001:db8::1", "2001:db8::80")]
 
@@ -93,7 +105,9 @@ def traffic(draw: st.DrawFn) -> tuple[int, list[Frame]]:
         elif fate < 0.2:
             packets.insert(max(0, len(packets) - 2), packets[-1])
         elif fate < 0.3:
-            packets.append(random.choice([udp(CLIENT, 53, SERVER, 53, b"dns"), ip(CLIENT, SERVER, 1, bytes(8)), b"\x45" * 30]))
+            packets.append(
+                random.choice([udp(CLIENT, 53, SERVER, 53, b"dns"), ip(CLIENT, SERVER, 1, bytes(8)), b"\x45" * 30])
+            )
     tunnel = draw(st.sampled_from([None, None, gtp_u(*OUTER, 5, 6), gtp_u(*OUTER, 5, 6, extended=True)]))
     if tunnel:
         packets = [tunnel(packet, True) if random.random() < 0.9 else packet for packet in packets]

@@ -3,7 +3,7 @@
 In: the bytes of a frame with its link type. Out: the TCP segments in it (an A-MSDU may hold several). State: IP
 fragments that wait for the rest (bounds in fragments.py). What cannot be decoded is counted under a name.
 
-links.py holds the link layers and `LINKS`, internet.py IP, UDP and TCP, tunnels.py packets inside packets and `TUNNELS`.
+links.py holds the link layers and `LINKS`, internet.py IP, UDP and TCP, tunnels.py packets in packets and `TUNNELS`.
 """
 
 from __future__ import annotations

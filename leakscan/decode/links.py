@@ -292,7 +292,7 @@ def fddi(data: bytes, walk: Walk) -> Step:
 
 
 def _centrino(data: bytes, walk: Walk) -> Step:
-    """802.11 frames that some Intel drivers wrapped in Ethernet, decrypted; header and initialisation vector are left."""
+    """802.11 frames that some Intel drivers wrapped in Ethernet, decrypted; header and vector are left."""
     if not data[1] & 0x40:
         return ieee80211, data
     size = 30 if data[1] & 3 == 3 else 24

@@ -165,7 +165,7 @@ def capwap(data: bytes, walk: Walk) -> Step:
     inner = data[size:]
     if not native:
         return ethernet, inner
-    if inner[0] & 0x0F not in (0, 8) or inner[1] & 0x0F == 8 and inner[0] & 0x0F != 8:
+    if inner[0] & 0x0F not in (0, 8) or (inner[1] & 0x0F == 8 and inner[0] & 0x0F != 8):
         inner = inner[1:2] + inner[:1] + inner[2:]
     return ieee80211, inner
 

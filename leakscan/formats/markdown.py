@@ -42,7 +42,7 @@ class Markdown(Writer):
 
     def begin(self, run: Json) -> None:
         self._run = run
-        self._worst = Worst()
+        self._worst = Worst(MAX_WORST)
 
     def leak(self, leak: Leak) -> None:
         self._worst.add(leak)

@@ -72,7 +72,7 @@ class Http1:
                 del self._parsers[chunk.key]
 
     def _skip(self, parser: _Parser, count: int) -> Iterator[Message]:
-        """A hole of `count` bytes. Within a body it is body; anywhere else it took a head, or a part of one, with it."""
+        """A hole of `count` bytes. Within a body it is body; anywhere else it took a head, or part of one, with it."""
         if parser.mode in (BODY, CHUNK_DATA) and count <= parser.remaining:
             parser.remaining -= count
             self._leave_body(parser)
@@ -250,7 +250,7 @@ class Http1:
 
 
 def _latest(chunks: list[Chunk]) -> Chunk:
-    """The chunk whose frame came last: it completed what they hold together. Not the last one, if order was restored."""
+    """The chunk whose frame came last: it completed what they hold. Not the last one, if order was restored."""
     if chunks[0].origin.capture == chunks[-1].origin.capture:
         return max(chunks, key=lambda chunk: chunk.frame)
     return max(chunks, key=lambda chunk: chunk.time_ns)
@@ -280,6 +280,6 @@ def _host(method: str, target: str, headers: list[Pair], server: str) -> str:
     if authority.startswith("["):
         return authority[1:].partition("]")[0] or server
     name, _, port = authority.rpartition(":")
-    if name and ":" not in name and (not port or port.isascii() and port.isdigit()):
+    if name and ":" not in name and (not port or (port.isascii() and port.isdigit())):
         authority = name
     return authority.rstrip(".") or server

@@ -1,6 +1,6 @@
 """What one writes first: every packet through dpkt, and a look for HTTP in the payload. A peer of the benchmark.
 
-    python tests/benchmarks/dpkt_loop.py CAPTURE
+python tests/benchmarks/dpkt_loop.py CAPTURE
 """
 
 from __future__ import annotations

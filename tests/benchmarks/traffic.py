@@ -8,8 +8,8 @@ same. Out: the capture, written as it is made, and on stderr (or in `--report FI
 State: the open streams, at most MAX_OPEN, and the frame numbers of the planted requests.
 
 A planted request carries `x-up-calling-line-id` with a number that is reserved for fiction. `whole` are those of which
-the capture holds every segment of the head: what must be found. `torn` lack one (lost, or behind the end of the capture):
-what may be found. Both are the numbers of the frames that the requests begin in. Nothing else in the traffic is a leak.
+the capture holds every segment of the head: they must be found. `torn` lack one, which was lost or lies behind the end
+of the capture: they may be found. Both are numbers of the frames in which requests begin. Nothing else in it is a leak.
 """
 
 from __future__ import annotations
@@ -43,12 +43,25 @@ _SERVERS = [0xC0000200, 0xC6336400, 0xCB007100]  # 192.0.2.0/24, 198.51.100.0/24
 _VICTIM = 0xCB007150
 _CLIENTS = 0x0A000000  # 10/8
 _PROGRAMS = [
-    "Mozilla/5.0 (Linux; Android 4.0.3; GT-I9100) AppleWebKit/534.30 (KHTML, like Gecko) Version/4.0 Mobile Safari/534.30",
+    "Mozilla/5.0 (Linux; Android 4.0.3; GT-I9100) AppleWebKit/534.30 (KHTML, like Gecko) Version/4.0 Mobile Safari",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 5_0_1 like Mac OS X) AppleWebKit/534.46 (KHTML, like Gecko) Mobile/9A405",
     "Mozilla/5.0 (BlackBerry; U; BlackBerry 9900; en) AppleWebKit/534.11+ (KHTML, like Gecko) Version/7.1.0.346",
     "okhttp/2.4.0",
 ]
-_WORDS = "news price weather match ticket train cinema recipe garden offer review photo".split()
+_WORDS = [
+    "news",
+    "price",
+    "weather",
+    "match",
+    "ticket",
+    "train",
+    "cinema",
+    "recipe",
+    "garden",
+    "offer",
+    "review",
+    "photo",
+]
 
 
 @dataclass
@@ -80,9 +93,7 @@ class Source:
         self.streams += 1
         server = _SERVERS[host % 3] + 1 + host // 3
         port = 443 if tls else 80 if host % 10 else 8080
-        return Connection(
-            _CLIENTS | rng.getrandbits(24), 1024 + rng.getrandbits(15), server, port, rng.getrandbits(32)
-        )
+        return Connection(_CLIENTS | rng.getrandbits(24), 1024 + rng.getrandbits(15), server, port, rng.getrandbits(32))
 
     def response_size(self) -> int:
         """Heavy tail, a mean of some 30 kB."""
@@ -179,15 +190,15 @@ class Source:
         """A request head of some 600 bytes, now and then of some thousands."""
         rng = self.rng
         self.requests += 1
-        page = f"http://{_HOSTS[host]}/{rng.choice(_WORDS)}"
+        section, page = rng.choice(_WORDS), f"{rng.choice(_WORDS)}-{rng.randrange(1000)}.html?page={rng.randrange(50)}"
         lines = [
-            f"{method} /{rng.choice(_WORDS)}/{rng.choice(_WORDS)}-{rng.randrange(1000)}.html?page={rng.randrange(50)}&sort=date HTTP/1.1",
+            f"{method} /{section}/{page}&sort=date HTTP/1.1",
             f"Host: {_HOSTS[host]}",
             f"User-Agent: {rng.choice(_PROGRAMS)}",
             "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
             "Accept-Language: en-GB,en;q=0.5",
             "Accept-Encoding: gzip, deflate",
-            f"Referer: {page}/index.html",
+            f"Referer: http://{_HOSTS[host]}/{section}/index.html",
             f"Cookie: theme=light; basket={rng.randrange(100)}; seen={'-'.join(rng.choices(_WORDS, k=8))}",
             "Connection: keep-alive",
         ]
@@ -314,9 +325,7 @@ def main() -> None:
     parser.add_argument("--report", metavar="FILE", help="what is in the capture, as JSON; default: stderr")
     options = parser.parse_args()
     with sys.stdout.buffer if options.output == "-" else Path(options.output).open("wb") as stream:
-        made = generate(
-            options.kind, options.size, stream, options.format == "pcapng", options.gtp_u, options.seed
-        )
+        made = generate(options.kind, options.size, stream, options.format == "pcapng", options.gtp_u, options.seed)
     text = json.dumps(asdict(made)) + "\n"
     if options.report:
         Path(options.report).write_text(text)

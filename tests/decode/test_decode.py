@@ -94,7 +94,11 @@ FRAMES = [
     (166, "PPP of pppd", b"\x01\xff\x03\0\x21" + V4),
     (192, "PPI", struct.pack("<BBHI", 0, 0, 8, 105) + b"\x08\x01" + WIRELESS[2:] + SNAP + V4),
     (197, "ERF, Ethernet", bytes(8) + struct.pack("!BBHHH", 2, 4, 0, 0, 0) + bytes(2) + FRAME),
-    (197, "ERF, extension header, HDLC", bytes(8) + struct.pack("!BBHHH", 0x81, 4, 0, 0, 0) + bytes(8) + b"\xff\x03\0\x21" + V4),
+    (
+        197,
+        "ERF, extension header, HDLC",
+        bytes(8) + struct.pack("!BBHHH", 0x81, 4, 0, 0, 0) + bytes(8) + b"\xff\x03\0\x21" + V4,
+    ),
     (197, "ERF, IPv4", bytes(8) + struct.pack("!BBHHH", 22, 4, 0, 0, 0) + V4),
     (204, "PPP with direction", b"\0\xff\x03\0\x21" + V4),
     (205, "Cisco HDLC with direction", b"\x01\x0f\0\x08\0" + V4),
@@ -292,7 +296,9 @@ def test_noise_never_raises(link, frame):
     decode(frame, link)
 
 
-@given(st.sampled_from([(link, frame) for link, _, frame in FRAMES] + [(1, frame) for _, _, frame in TUNNELLED]), st.data())
+@given(
+    st.sampled_from([(link, frame) for link, _, frame in FRAMES] + [(1, frame) for _, _, frame in TUNNELLED]), st.data()
+)
 def test_damage_never_raises(what, data):
     link, frame = what
     at = data.draw(st.integers(0, len(frame) - 1))

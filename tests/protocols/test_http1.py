@@ -15,9 +15,21 @@ CHUNKED = b"POST /c HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\
 
 #: bytes of a client -> what is read: (method, target, protocol, host, header lines)
 READ = [
-    ("plain", b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", [("GET", "/", "http/1.1", "a.example", [("Host", "a.example")])]),
-    ("bare LF", b"GET / HTTP/1.0\nHost: a.example\n\n", [("GET", "/", "http/1.0", "a.example", [("Host", "a.example")])]),
-    ("mixed line ends", b"GET / HTTP/1.1\nA: 1\r\nB: 2\n\r\n", [("GET", "/", "http/1.1", "203.0.113.80", [("A", "1"), ("B", "2")])]),
+    (
+        "plain",
+        b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+        [("GET", "/", "http/1.1", "a.example", [("Host", "a.example")])],
+    ),
+    (
+        "bare LF",
+        b"GET / HTTP/1.0\nHost: a.example\n\n",
+        [("GET", "/", "http/1.0", "a.example", [("Host", "a.example")])],
+    ),
+    (
+        "mixed line ends",
+        b"GET / HTTP/1.1\nA: 1\r\nB: 2\n\r\n",
+        [("GET", "/", "http/1.1", "203.0.113.80", [("A", "1"), ("B", "2")])],
+    ),
     ("no header", b"GET / HTTP/1.0\r\n\r\n", [("GET", "/", "http/1.0", "203.0.113.80", [])]),
     (
         "order, case and duplicates stay",
@@ -50,11 +62,18 @@ READ = [
             ("GET", "/", "http/1.1", "c.example", [("Host", "c.example:80"), ("Host", "d.example")]),
         ],
     ),
-    ("IPv6 host", b"GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", [("GET", "/", "http/1.1", "2001:db8::1", [("Host", "[2001:db8::1]:80")])]),
+    (
+        "IPv6 host",
+        b"GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n",
+        [("GET", "/", "http/1.1", "2001:db8::1", [("Host", "[2001:db8::1]:80")])],
+    ),
     (
         "CONNECT, and plain HTTP through it",
         b"CONNECT a.example:443 HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
-        [("CONNECT", "a.example:443", "http/1.1", "a.example", []), ("GET", "/", "http/1.1", "a.example", [("Host", "a.example")])],
+        [
+            ("CONNECT", "a.example:443", "http/1.1", "a.example", []),
+            ("GET", "/", "http/1.1", "a.example", [("Host", "a.example")]),
+        ],
     ),
 ]
 
@@ -113,7 +132,10 @@ def test_upgrade_ends_http_until_the_next_request_line():
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"GET /a HTTP/1.1\r\nHost: a.example\r\nX-MSISDN: 44770090", [("Host", "a.example"), ("X-MSISDN", "44770090")]),
+        (
+            b"GET /a HTTP/1.1\r\nHost: a.example\r\nX-MSISDN: 44770090",
+            [("Host", "a.example"), ("X-MSISDN", "44770090")],
+        ),
         (b"GET /a HTTP/1.1\r\n", []),
         (b"GET /a", []),
     ],
