@@ -5,8 +5,8 @@ beginning of a segment; a SOCKS handshake or a PROXY line may stand before it. `
 
 `Verdicts` is the table between reassembly and sieve: reassembly notes the directions that it ignores, the sieve drops
 their segments in bulk. Fixed size (`SLOTS` entries of 9 bytes): a direction that meets another in its slot takes it
-over, and the other is looked at again, which costs time and nothing else. Directions are told apart by a 64-bit hash with
-random multipliers, so that nobody can craft a capture in which one connection hides another.
+over, and the other is looked at again, which costs time and nothing else. Directions are told apart by a 64-bit hash
+with random multipliers, so that nobody can craft a capture in which one connection hides another.
 """
 
 from __future__ import annotations

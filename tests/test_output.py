@@ -12,6 +12,7 @@ import pytest
 from leakscan.errors import UsageError
 from leakscan.formats import FORMATS
 from leakscan.output import Output, OutputFile, parse_output
+from tests.nobody import as_nobody
 
 SPECS = [
     # -o, format, file
@@ -177,11 +178,16 @@ def test_what_the_system_refuses(tmp_path: Path, path: str, reason: str) -> None
     assert only(tmp_path) == ["file", "folder"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="needs an ordinary user: root may write anywhere")
-def test_a_folder_without_permission(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(UsageError, match="Permission denied"):
-        OutputFile(str(tmp_path / "report.txt"))
+def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o555)
+
+    def refused() -> bool:
+        with pytest.raises(UsageError, match="Permission denied"):
+            OutputFile("report.txt")
+        return True
+
+    assert as_nobody(refused)
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def start_table(bench: Bench) -> str:
     results = bench.measure([Row(program.name, program, capture) for program in STARTS])
     lines = [
         [
-            f"`{program.name}`",
+            program.name,
             f"{run.seconds * 1000:.0f} ms",
             f"{run.seconds / results[0].seconds:.1f}",
             megabytes(run.peak),
@@ -308,7 +308,7 @@ STARTS = (
     Program("python, numpy", "python -c 'import numpy'"),
     Program("leakscan --version", "python -m leakscan --version"),
     Program("leakscan --help", "python -m leakscan --help"),
-    Program("leakscan analyse of 10 frames", LEAKSCAN.line),
+    Program("leakscan analyse of a few frames", LEAKSCAN.line),
 )
 
 Table = Callable[[Bench, int, list[Program], bool], str]
