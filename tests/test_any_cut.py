@@ -35,7 +35,9 @@ def read(folder: str, files: list[bytes]) -> tuple[set, Losses]:
         (Path(folder) / f"x.pcap{number}").write_bytes(data)
     losses = Losses()
     reading = Reading([str(Path(folder) / f"x.pcap{number}") for number in range(len(files))], losses)
-    return {(m.client, m.client_port, m.method, m.target, m.host, m.headers, m.partial) for m in reading.messages()}, losses
+    return {
+        (m.client, m.client_port, m.method, m.target, m.host, m.headers, m.partial) for m in reading.messages()
+    }, losses
 
 
 @st.composite

@@ -66,7 +66,7 @@ def test_without_loss_every_request_is_read(kind, tmp_path):
 
 
 def test_lossy_traffic_loses_heads(leaky):
-    holds, _ = made("lossy", 10_000_000)
+    holds, _ = made("lossy", 30_000_000)
     assert holds.torn
     assert len(holds.whole) > 20 * len(holds.torn)
 

@@ -34,9 +34,6 @@ MAX_MEGABYTES = 300
 #: capture -> (requests of tshark's that leakscan does not give, who is right and why)
 DIFFERENT = {
     "wireshark-wiki__iPhone_A_bis_card.pcap": (8, "tshark: HTTP over GPRS Gb (NS, BSSGP, LLC, SNDCP), not read"),
-    "wireshark-wiki__KasperskyPackets.CAP": (4, "tshark: a Network Monitor 2 file, not read (said so)"),
-    "wireshark-wiki__MicrosoftNTP_2_.cap": (4, "tshark: a Network Monitor 2 file, not read (said so)"),
-    "wireshark-wiki__BitTorrent.Transfer1.cap": (2, "tshark: a Network Monitor 2 file, not read (said so)"),
     "zeek__http__261__variant-09-te_obs_fold.pcap": (1, "leakscan: RFC 9112 5.2, a folded line belongs to its header"),
 }
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from leakscan.losses import Losses
 from leakscan.model import FrameBatch
-from leakscan.sources import compressed, paths, pcap, pcapng
+from leakscan.sources import compressed, netmon, paths, pcap, pcapng
 from leakscan.sources.stream import BUFFER_BYTES, STDIN, ByteSource, Fault, RawFile, Window, read_up_to
 
 __all__ = ["FOREIGN", "SOURCES", "Beginning", "Source", "beginning", "expand", "frames", "open_capture"]
@@ -155,6 +155,7 @@ MAGIC_BYTES = 4
 SOURCES = (
     Source("pcap", pcap.recognises, reader=pcap.read),
     Source("pcapng", pcapng.recognises, reader=pcapng.read),
+    Source("netmon", netmon.recognises, reader=netmon.read),
     *(Source(packed.name, packed.recognises, compression=packed) for packed in compressed.COMPRESSIONS),
 )
 
@@ -164,8 +165,6 @@ _UNPACK = "unpack it first"
 #: What is no capture for leakscan, but can be named. (ERF and pppd files have no magic number.)
 FOREIGN = {
     b"snoop\0\0\0": f"a snoop capture; {_CONVERT}",
-    b"RTSS": f"a Microsoft Network Monitor 1 capture; {_CONVERT}",
-    b"GMBU": f"a Microsoft Network Monitor 2 capture; {_CONVERT}",
     b"TRSNIFF data    \x1a": f"a Sniffer capture; {_CONVERT}",
     b"XCP\0": f"a NetXray or Windows Sniffer capture; {_CONVERT}",
     b"VL\0\0": f"a NetXray capture; {_CONVERT}",

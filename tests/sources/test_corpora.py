@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 #: Formats that are recognised at most, never read: no frame, and `file.not-a-capture`.
-NOT_READ = {"erf", "hcidump", "i4btrace", "mime", "netmon2", "ngsniffer", "ngwsniffer_2_0", "pppd", "snoop"}
+NOT_READ = {"erf", "hcidump", "i4btrace", "mime", "ngsniffer", "ngwsniffer_2_0", "pppd", "snoop"}
 
 #: file -> frames and losses, where tshark counts otherwise, and why.
 DIFFERENT: dict[str, tuple[int, dict[str, int], str]] = {

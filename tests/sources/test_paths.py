@@ -98,7 +98,7 @@ def test_what_is_no_capture_in_a_directory(folder: Path) -> None:
     (sub / "by-content").write_bytes(pcapng(frames=[b"1"]))
     (sub / "by-content.gz").write_bytes(gzip.compress(pcap([b"1"])))
     (sub / "by-name.pcap.3.gz").write_text("damaged")
-    (sub / "foreign").write_bytes(b"GMBU" + bytes(30))
+    (sub / "foreign").write_bytes(b"snoop\0\0\0" + bytes(30))
     (sub / "cut.gz").write_bytes(gzip.compress(pcap([b"1"]))[:12])  # cannot be told: reading it says why
     losses = Losses()
     names = [Path(name).name for name in expand(["more"], losses)]

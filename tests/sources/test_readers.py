@@ -275,7 +275,7 @@ def lengthened(record: bytes) -> bytes:
         (pcap([])[:20], 0, "file.empty", 0),
         (section()[:20], 0, "file.empty", 0),
         (b"#!/bin/sh\necho hello\n", 0, "file.not-a-capture", 0),
-        (b"GMBU" + bytes(100), 0, "file.not-a-capture", 0),
+        (b"snoop\0\0\0" + bytes(100), 0, "file.not-a-capture", 0),
         (b"\n\r\r\n" + bytes(100), 0, "file.not-a-capture", 0),
         (pcap([ONE, TWO])[:-1], 1, "file.cut", 24 + 16 + len(ONE)),
         (pcap([ONE], version=(1, 4)), 0, "file.damaged", 0),
