@@ -66,8 +66,10 @@ def _bearer_votes(message: Message, entry: NetworkEntry | None) -> Iterator[tupl
     """Strongest first: the operator knows best (Wi-Fi calling also comes in GTP-U)."""
     if entry is not None and entry.bearer != UNKNOWN:
         yield entry.bearer, entry.network.evidence[0]
-    if message.teid is not None or message.tunnel == "gtp-u":
+    if message.teid is not None:
         yield CELLULAR, "GTP-U tunnel"
+    elif message.tunnel == "gprs-ns":
+        yield CELLULAR, "GPRS Gb"
     name = message.origin.interface.lower()
     for start, bearer in INTERFACES:
         if name.startswith(start):

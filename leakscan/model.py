@@ -49,7 +49,20 @@ class FrameBatch(NamedTuple):
 
 #: Outermost tunnel a packet came through; the position in this table is the first byte of a direction's key, so that
 #: the same connection seen inside and outside of a tunnel stays two streams (a header added between them is the find).
-TUNNEL_KINDS = ("", "gtp-u", "gre", "ip-in-ip", "vxlan", "geneve", "l2tp", "teredo", "ayiya", "capwap", "other")
+TUNNEL_KINDS = (
+    "",
+    "gtp-u",
+    "gre",
+    "ip-in-ip",
+    "vxlan",
+    "geneve",
+    "l2tp",
+    "teredo",
+    "ayiya",
+    "capwap",
+    "gprs-ns",
+    "other",
+)
 
 
 class Segment(NamedTuple):

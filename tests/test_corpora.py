@@ -33,7 +33,6 @@ MAX_MEGABYTES = 300
 
 #: capture -> (requests of tshark's that leakscan does not give, who is right and why)
 DIFFERENT = {
-    "wireshark-wiki__iPhone_A_bis_card.pcap": (8, "tshark: HTTP over GPRS Gb (NS, BSSGP, LLC, SNDCP), not read"),
     "zeek__http__261__variant-09-te_obs_fold.pcap": (1, "leakscan: RFC 9112 5.2, a folded line belongs to its header"),
 }
 

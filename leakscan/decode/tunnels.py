@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from leakscan.decode.gb import gprs_ns
 from leakscan.decode.internet import ip, ipv4, ipv6
 from leakscan.decode.links import ETHERTYPES, ethernet, ethertype, ieee80211, mpls, ppp
 from leakscan.decode.walk import Layer, Step, Walk
@@ -188,6 +189,7 @@ def _kind(tunnel: Tunnel) -> Layer:
 TUNNELS = (
     Tunnel("gtp-u", "udp", (2152,), gtp_u),
     Tunnel("gtp-u", "udp", (3386,), gtp_v0),
+    Tunnel("gprs-ns", "udp", (23000,), gprs_ns),
     Tunnel("vxlan", "udp", (4789, 8472), vxlan),
     Tunnel("vxlan", "udp", (4790,), vxlan_gpe),
     Tunnel("geneve", "udp", (6081,), geneve),

@@ -119,6 +119,12 @@ def over_ip(protocol: int, payload: bytes) -> bytes:
     return ethernet(ip(*OUTER, protocol, payload), True)
 
 
+def gb(kind: int, elements: bytes) -> bytes:
+    """NS, BSSGP, LLC and SNDCP around an IP packet."""
+    pdu = b"\x0b\xc0\x21\x65\0\0\x08" + V4 + bytes(3)
+    return b"\0\0\x05\x35" + bytes((kind,)) + bytes(7) + elements + b"\x0e" + struct.pack("!H", len(pdu)) + pdu
+
+
 GTP = bytes((0x30, 255)) + struct.pack("!HI", len(V4), 0x1234)
 L2TP = struct.pack("!HHH", 2, 1, 1)
 AYIYA = bytes((0x40, 0x50, 0x11, 41)) + bytes(4) + bytes(16) + bytes(20)
@@ -130,6 +136,8 @@ TUNNELLED = [
     (("udp", 2152), "GTP-U, two extension headers", over_udp(2152, b"\x34" + GTP[1:] + b"\0\0\0\x85\x01\0\0\xc0\x01\0\0\0" + V4)),
     (("udp", 2152), "GTP-U, as the fixtures build it", ethernet(gtp_u(*OUTER, 1, 2, extended=True)(V4, True), True)),
     (("udp", 3386), "GTP version 0", over_udp(3386, b"\x1e\xff" + bytes(18) + V4)),
+    (("udp", 23000), "GPRS Gb, uplink", over_udp(23000, gb(1, b"\x08\x88" + bytes(8) + b"\0\x80"))),
+    (("udp", 23000), "GPRS Gb, downlink", over_udp(23000, gb(0, b"\x16\x82\0\0"))),
     (("udp", 4789), "VXLAN", over_udp(4789, b"\x08\0\0\0\0\0\x01\0" + FRAME)),
     (("udp", 8472), "VXLAN, Linux's port", over_udp(8472, b"\x08\0\0\0\0\0\x01\0" + FRAME)),
     (("udp", 4790), "VXLAN-GPE", over_udp(4790, b"\x0c\0\0\x01\0\0\x01\0" + V4)),
