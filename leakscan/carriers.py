@@ -66,7 +66,7 @@ def _bearer_votes(message: Message, entry: NetworkEntry | None) -> Iterator[tupl
     """Strongest first: the operator knows best (Wi-Fi calling also comes in GTP-U)."""
     if entry is not None and entry.bearer != UNKNOWN:
         yield entry.bearer, entry.network.evidence[0]
-    if message.teid is not None:
+    if message.teid is not None or message.tunnel == "gtp-u":
         yield CELLULAR, "GTP-U tunnel"
     elif message.tunnel == "gprs-ns":
         yield CELLULAR, "GPRS Gb"
