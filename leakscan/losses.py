@@ -75,6 +75,10 @@ LOSSES: Mapping[str, tuple[str, str]] = {
         "request heads cut short by the end of the capture or stream; what was there was searched",
     ),
     "http.head-torn": (UNREAD, "request heads torn, or swallowed, by a hole in the stream; the rest was searched"),
+    "http.head-evicted": (
+        UNREAD,
+        "unfinished request heads given up, too many were waiting; they were searched",
+    ),
     "http.head-too-long": (UNREAD, "request heads past the limits for bytes or lines; the first part was searched"),
     "http.body-skipped": (OTHER, "request bodies, not searched"),
     "http.resynchronised": (OTHER, "times the parser had to look for the next request line"),

@@ -6,8 +6,9 @@ be; then it is a field of the next chunk. These decisions depend on the stream a
 section 3.4); first bytes win where segments overlap, and other content there is counted.
 
 State: a table of at most MAX_STREAMS directions in two generations (the older half is given up when the younger is
-full), and held segments, at most MAX_HELD_ALL bytes over all streams. FIN and RST end nothing: a retransmission may
-still follow, and what they would free is bounded anyhow.
+full); bytes that wait, behind a hole or for a decision, at most MAX_HELD_ALL over all streams; and the last segments of
+MAX_RECENT_STREAMS directions, to compare retransmissions with. FIN and RST end nothing: a retransmission may still
+follow, and what they would free is bounded anyhow.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Iterator
 
+from leakscan.directions import Direction, Meta, State, Table, after_syn, syn_seen
 from leakscan.losses import Losses
 from leakscan.model import Chunk, Coverage, Origin, Segment, reverse_key
 from leakscan.pieces import fit
@@ -33,61 +35,20 @@ from leakscan.verdicts import (
     preamble,
 )
 
-MAX_STREAMS = 1 << 17  # directions in the table
+MAX_STREAMS = 1 << 16  # directions in the table
 MAX_HELD_SEGMENTS = 256  # of one direction, behind a hole
 MAX_HELD_BYTES = 1 << 20  # of one direction
-MAX_HELD_ALL = 64 << 20
+MAX_HELD_ALL = 32 << 20
 GAP_WAIT_NS = 60 * 10**9  # packet time that a hole is waited for
 SWEEP_NS = 10 * 10**9
-IDLE_NS = 600 * 10**9  # a stream silent for so long is given up without a word
-MAX_RECENT = 8  # delivered segments kept to compare retransmissions with
+MAX_RECENT = 8  # delivered segments of a direction kept to compare retransmissions with
+MAX_RECENT_STREAMS = 2048
 MAX_BEHIND = 1 << 26  # a segment further behind, or further ahead, than this belongs to another connection
 MAX_AHEAD = 1 << 30  # the largest window, RFC 7323 section 2.3
 _SYN, _ACK = 2, 16
 _WRAP = 1 << 32
 
-_Meta = tuple[int, int, int | None, Origin]  # frame, time, TEID, origin
 _NOWHERE = Origin("", 0, 0, "")
-_Held = tuple[int, bytes, int, _Meta]  # position, data, bytes missing behind it, whence
-
-
-class _Direction:
-    """One direction that is HTTP, or may be. Positions count from the first byte and never wrap."""
-
-    __slots__ = (
-        "client",
-        "counted",
-        "gone",
-        "held",
-        "held_bytes",
-        "http",
-        "isn",
-        "key",
-        "position",
-        "prefix",
-        "recent",
-        "since",
-        "skipped",
-        "synced",
-        "time_ns",
-    )
-
-    def __init__(self, key: bytes, seq: int, synced: bool, client: bool, time_ns: int) -> None:
-        self.key = key
-        self.isn = seq  # sequence number of position 0
-        self.synced = synced  # position 0 is where the stream began
-        self.client = client  # it sent the SYN
-        self.counted = False  # under what it is, when it was not HTTP before
-        self.gone = False  # ignored since
-        self.time_ns = time_ns
-        self.position = 0
-        self.http = False
-        self.prefix: list[tuple[bytes, _Meta]] = []  # in order, while it is not decided
-        self.held: list[_Held] = []
-        self.held_bytes = 0
-        self.since = 0  # packet time of the last progress before the hole
-        self.skipped = 0  # bytes missing before the next delivery
-        self.recent: list[tuple[int, bytes]] = []
 
 
 class Reassembler:
@@ -97,11 +58,10 @@ class Reassembler:
         self._verdicts = verdicts
         self._coverage = coverage
         self._losses = losses
-        # A direction is a _Direction, a code of verdicts (ignored), or below zero: a SYN, nothing since.
-        self._young: dict[bytes, _Direction | int] = {}
-        self._old: dict[bytes, _Direction | int] = {}
-        self._holed: dict[bytes, _Direction] = {}
+        self._table = Table(MAX_STREAMS)
+        self._holding: dict[bytes, Direction] = {}  # with bytes that wait, the oldest first
         self._held_bytes = 0
+        self._recent: dict[bytes, list[tuple[int, bytes]]] = {}
         self._swept = 0
 
     def reassemble(self, segments: Iterable[Segment]) -> Iterator[Chunk]:
@@ -116,16 +76,14 @@ class Reassembler:
         if segment.time_ns - self._swept > SWEEP_NS or segment.time_ns < self._swept:
             self._sweep(segment.time_ns, out)
         key = segment.key
-        state = self._young.get(key)
-        if state is None:
-            state = self._old.pop(key, None)
-            if state is not None:
-                self._keep(key, state, out)
+        state = self._table.find(key)
+        if state is not None and not self._table.is_fresh(key):
+            self._keep(key, state, out)
         if segment.flags & _SYN:
             state = self._open(segment, state, out)
         if not segment.payload and not segment.missing:
             return out
-        if not isinstance(state, _Direction):
+        if not isinstance(state, Direction):
             state = self._wake(segment, state, out)
         if state is not None:
             self._take(state, segment, out)
@@ -134,35 +92,22 @@ class Reassembler:
     def end(self) -> list[Chunk]:
         """No more segments: every stream ends here."""
         out: list[Chunk] = []
-        for state in [*self._old.values(), *self._young.values()]:
-            if isinstance(state, _Direction):
-                self._finish(state, out)
-        self._old, self._young = {}, {}
+        for direction in self._table.clear():
+            self._finish(direction, out)
         return out
 
-    # -- the table -------------------------------------------------------------------------------------------------
+    def _keep(self, key: bytes, state: State, out: list[Chunk]) -> None:
+        for other in self._table.keep(key, state):
+            if other.held_bytes:
+                self._losses["tcp.stream-evicted"] += 1
+            self._finish(other, out)
 
-    def _keep(self, key: bytes, state: _Direction | int, out: list[Chunk]) -> None:
-        self._young[key] = state
-        if len(self._young) <= MAX_STREAMS // 2:
-            return
-        given_up, self._old, self._young = self._old, self._young, {}
-        for other in given_up.values():
-            if isinstance(other, _Direction):
-                if self._swept - other.time_ns < IDLE_NS:
-                    self._losses["tcp.stream-evicted"] += 1
-                self._finish(other, out)
-
-    def _lookup(self, key: bytes) -> _Direction | int | None:
-        state = self._young.get(key)
-        return self._old.get(key) if state is None else state
-
-    def _open(self, segment: Segment, state: _Direction | int | None, out: list[Chunk]) -> _Direction | int:
+    def _open(self, segment: Segment, state: State | None, out: list[Chunk]) -> State:
         """A SYN: a new direction, unless it is a retransmission of the one we know."""
         client = not segment.flags & _ACK
         first = (segment.seq + 1) % _WRAP
-        fresh = -1 - (first * 2 + client)
-        if isinstance(state, _Direction):
+        fresh = syn_seen(first, client)
+        if isinstance(state, Direction):
             if first == state.isn:
                 return state
             self._finish(state, out)
@@ -170,26 +115,26 @@ class Reassembler:
             return state
         elif state is not None and state > FREE:
             self._verdicts.note(self._verdicts.token(segment.key), FREE)
-        if client or self._lookup(reverse_key(segment.key)) is None:
+        if client or self._table.find(reverse_key(segment.key)) is None:
             self._coverage.streams += 1
         self._keep(segment.key, fresh, out)
         return fresh
 
-    def _wake(self, segment: Segment, state: int | None, out: list[Chunk]) -> _Direction | None:
+    def _wake(self, segment: Segment, state: int | None, out: list[Chunk]) -> Direction | None:
         """Payload on a direction that is only a number so far, or new: a direction to look at, or None to ignore it."""
         key, payload = segment.key, segment.payload
-        if state is None and self._lookup(reverse_key(key)) is None:
+        if state is None and self._table.find(reverse_key(key)) is None:
             self._coverage.streams += 1
             self._losses["tcp.midstream"] += 1
         if state is not None and state < FREE:
-            first, client = divmod(-1 - state, 2)
-            direction = _Direction(key, first, True, bool(client), segment.time_ns)
+            first, client = after_syn(state)
+            direction = Direction(key, first, True, client, segment.time_ns)
         elif state is None or state == WATCHED:
             what = classify(payload)
             if what not in (REQUEST, MORE) or self._is_server(key):
                 self._ignore(key, RESPONSES if what == RESPONSE else WATCHED, payload, state is None, out)
                 return None
-            direction = _Direction(key, segment.seq, False, False, segment.time_ns)
+            direction = Direction(key, segment.seq, False, False, segment.time_ns)
             if state == WATCHED:
                 direction.counted = True
                 self._verdicts.note(self._verdicts.token(key), FREE)
@@ -200,10 +145,10 @@ class Reassembler:
         return direction
 
     def _is_server(self, key: bytes) -> bool:
-        other = self._lookup(reverse_key(key))
-        if isinstance(other, _Direction):
+        other = self._table.find(reverse_key(key))
+        if isinstance(other, Direction):
             return other.http or other.client
-        return other is not None and other < FREE and bool((-1 - other) & 1)
+        return other is not None and other < FREE and after_syn(other)[1]
 
     def _ignore(self, key: bytes, code: int, data: bytes, first: bool, out: list[Chunk]) -> None:
         """From here on the sieve may drop this direction. `first`: count what it is."""
@@ -212,14 +157,14 @@ class Reassembler:
         elif first and data[:1] == b"\x16" and data[1:2] == b"\x03" and data[5:6] == b"\x01":
             self._losses["tls"] += 1
             self._coverage.tls_streams += 1
-        elif first and self._lookup(reverse_key(key)) not in (WATCHED, DEAD):
+        elif first and self._table.find(reverse_key(key)) not in (WATCHED, DEAD):
             self._losses["tcp.other"] += 1
         self._keep(key, code, out)
         self._verdicts.note(self._verdicts.token(key), code)
 
     # -- one direction ---------------------------------------------------------------------------------------------
 
-    def _take(self, direction: _Direction, segment: Segment, out: list[Chunk]) -> None:
+    def _take(self, direction: Direction, segment: Segment, out: list[Chunk]) -> None:
         """Put the segment where it belongs, deliver what is in order now."""
         while direction.held and segment.time_ns - direction.since > GAP_WAIT_NS:
             self._close_hole(direction, out)
@@ -247,27 +192,25 @@ class Reassembler:
             self._hold(direction, position + delta, payload, missing, meta)
             if len(direction.held) > MAX_HELD_SEGMENTS or direction.held_bytes > MAX_HELD_BYTES:
                 self._close_hole(direction, out)
-            while self._held_bytes > MAX_HELD_ALL:
-                self._losses["tcp.held-evicted"] += 1
-                self._close_hole(next(iter(self._holed.values())), out)
+            self._relieve(out)
 
-    def _restart(self, direction: _Direction, segment: Segment, out: list[Chunk]) -> None:
+    def _restart(self, direction: Direction, segment: Segment, out: list[Chunk]) -> None:
         """Another connection with the same addresses and ports, of which the SYN was not captured."""
         self._finish(direction, out)
-        self._young[direction.key] = WATCHED
+        self._keep(direction.key, WATCHED, out)
         fresh = self._wake(segment, WATCHED, out)
         if fresh is not None:
             self._take(fresh, segment, out)
 
     def _overlap(
-        self, direction: _Direction, start: int, payload: bytes, missing: int, meta: _Meta, out: list[Chunk]
+        self, direction: Direction, start: int, payload: bytes, missing: int, meta: Meta, out: list[Chunk]
     ) -> None:
         """A segment that begins at or before the next byte: a duplicate, or the filling of a hole."""
         position = direction.position
         end = start + len(payload)
         if start < position and not (len(payload) == 1 and end == position):  # (a keep-alive probe has no content)
             covered = payload[: position - start]
-            if fit(direction.recent, start, covered)[1]:
+            if fit(self._recent.get(direction.key, ()), start, covered)[1]:
                 self._losses["tcp.overlap-conflict"] += 1
         if end + missing <= position:
             return
@@ -279,26 +222,23 @@ class Reassembler:
         else:
             self._deliver(direction, data, missing, meta, out)
 
-    def _hold(self, direction: _Direction, start: int, data: bytes, missing: int, meta: _Meta) -> None:
+    def _hold(self, direction: Direction, start: int, data: bytes, missing: int, meta: Meta) -> None:
         if not direction.held:
             direction.since = meta[1]
-            self._holed[direction.key] = direction
         fresh, conflict = fit(((piece[0], piece[1]) for piece in direction.held), start, data)
         if conflict:
             self._losses["tcp.overlap-conflict"] += 1
         last = len(fresh) - 1
         for index, (position, piece) in enumerate(fresh):
             insort(direction.held, (position, piece, missing if index == last else 0, meta), key=lambda held: held[0])
-            direction.held_bytes += len(piece)
-            self._held_bytes += len(piece)
+            self._holds(direction, len(piece))
 
-    def _drain(self, direction: _Direction, out: list[Chunk]) -> None:
+    def _drain(self, direction: Direction, out: list[Chunk]) -> None:
         """Deliver held pieces that have come into order."""
         held = direction.held
         while held and held[0][0] <= direction.position:
             position, data, missing, meta = held.pop(0)
-            direction.held_bytes -= len(data)
-            self._held_bytes -= len(data)
+            self._holds(direction, -len(data))
             overlap = direction.position - position
             if overlap < len(data) + missing:
                 self._deliver(direction, data[overlap:], max(0, missing - max(0, overlap - len(data))), meta, out)
@@ -306,28 +246,55 @@ class Reassembler:
                 return
         if held:
             direction.since = held[0][3][1]
-        else:
-            self._holed.pop(direction.key, None)
 
-    def _close_hole(self, direction: _Direction, out: list[Chunk]) -> None:
+    def _holds(self, direction: Direction, more: int) -> None:
+        """Account for bytes that wait from now on, or (below zero) no longer."""
+        direction.held_bytes += more
+        self._held_bytes += more
+        if direction.held_bytes:
+            self._holding[direction.key] = direction
+        else:
+            self._holding.pop(direction.key, None)
+
+    def _relieve(self, out: list[Chunk]) -> None:
+        """Too much waits in all: give up what has waited longest."""
+        while self._held_bytes > MAX_HELD_ALL:
+            self._losses["tcp.held-evicted"] += 1
+            direction = next(iter(self._holding.values()))
+            if direction.held:
+                self._close_hole(direction, out)
+            else:
+                self._reject(direction, WATCHED, out)
+
+    def _close_hole(self, direction: Direction, out: list[Chunk]) -> None:
         """The hole will not be filled: go on behind it."""
         self._lose(direction, direction.held[0][0] - direction.position)
         self._drain(direction, out)
 
-    def _lose(self, direction: _Direction, count: int) -> None:
+    def _remember(self, key: bytes, position: int, data: bytes) -> None:
+        """Keep the bytes for a while: they may come again, and differ."""
+        recent = self._recent.pop(key, None)
+        if recent is None:
+            recent = []
+            if len(self._recent) >= MAX_RECENT_STREAMS:
+                del self._recent[next(iter(self._recent))]
+        elif len(recent) >= MAX_RECENT:
+            del recent[0]
+        recent.append((position, data))
+        self._recent[key] = recent
+
+    def _lose(self, direction: Direction, count: int) -> None:
         direction.skipped += count
         direction.position += count
         if direction.http and count:
             self._losses["tcp.gap"] += 1
             self._losses["tcp.gap-bytes"] += count
 
-    def _deliver(self, direction: _Direction, data: bytes, missing: int, meta: _Meta, out: list[Chunk]) -> None:
+    def _deliver(self, direction: Direction, data: bytes, missing: int, meta: Meta, out: list[Chunk]) -> None:
         """The next bytes of the stream."""
         position = direction.position
         direction.position += len(data)
-        if len(direction.recent) >= MAX_RECENT:
-            del direction.recent[0]
-        direction.recent.append((position, data))
+        self._remember(direction.key, position, data)
         if direction.http:
             frame, time_ns, teid, origin = meta
             if data:
@@ -338,29 +305,33 @@ class Reassembler:
         if missing:
             self._lose(direction, missing)
 
-    def _decide(self, direction: _Direction, data: bytes, meta: _Meta, out: list[Chunk]) -> None:
+    def _decide(self, direction: Direction, data: bytes, meta: Meta, out: list[Chunk]) -> None:
         """More first bytes of a direction: is it HTTP?"""
         prefix = direction.prefix
+        before = b"".join(piece for piece, _ in prefix)
         if direction.skipped:  # its beginning is lost: what stands behind the hole is joined in the middle
-            prefix.clear()
-            direction.skipped = 0
-            direction.synced = False
-        elif prefix and not direction.synced and begins_anew(b"".join(piece for piece, _ in prefix), data):
+            before, direction.skipped, direction.synced = b"", 0, False
+        elif before and not direction.synced and begins_anew(before, data):
+            before = b""
+        if prefix and not before:
+            self._holds(direction, -sum(len(piece) for piece, _ in prefix))
             prefix.clear()
         prefix.append((data, meta))
-        joined = b"".join(piece for piece, _ in prefix) if len(prefix) > 1 else data
+        self._holds(direction, len(data))
+        joined = before + data
         size = preamble(joined)
         what = MORE if size < 0 else classify(joined[size:])
         if what == REQUEST:
             self._accept(direction, size, out)
         elif what != MORE:
-            self._drop(direction)
-            code = RESPONSES if what == RESPONSE else DEAD if direction.synced else WATCHED
-            self._ignore(direction.key, code, joined, not direction.counted, out)
+            self._reject(direction, RESPONSES if what == RESPONSE else DEAD if direction.synced else WATCHED, out)
+        else:
+            self._relieve(out)
 
-    def _accept(self, direction: _Direction, size: int, out: list[Chunk]) -> None:
+    def _accept(self, direction: Direction, size: int, out: list[Chunk]) -> None:
         """It is HTTP: hand on what was kept of it, without a preamble of `size` bytes."""
         prefix, direction.prefix, direction.http = direction.prefix, [], True
+        self._holds(direction, -sum(len(data) for data, _ in prefix))
         for data, (frame, time_ns, teid, origin) in prefix:
             self._coverage.examined_bytes += len(data)
             if size < len(data):
@@ -372,17 +343,23 @@ class Reassembler:
     def _sweep(self, now: int, out: list[Chunk]) -> None:
         """Close holes that have waited too long. The stream's own next segment would find the same."""
         self._swept = now
-        for direction in [d for d in self._holed.values() if now - d.since > GAP_WAIT_NS]:
+        for direction in [d for d in self._holding.values() if d.held and now - d.since > GAP_WAIT_NS]:
             while direction.held and now - direction.since > GAP_WAIT_NS:
                 self._close_hole(direction, out)
 
-    def _drop(self, direction: _Direction) -> None:
-        direction.gone = True
-        self._held_bytes -= direction.held_bytes
-        direction.held, direction.held_bytes = [], 0
-        self._holed.pop(direction.key, None)
+    def _reject(self, direction: Direction, code: int, out: list[Chunk]) -> None:
+        """It is not a request direction: forget its bytes and ignore it from now on."""
+        joined = b"".join(data for data, _ in direction.prefix)
+        self._forget(direction)
+        self._ignore(direction.key, code, joined, not direction.counted, out)
 
-    def _finish(self, direction: _Direction, out: list[Chunk]) -> None:
+    def _forget(self, direction: Direction) -> None:
+        direction.gone = True
+        direction.held, direction.prefix = [], []
+        self._holds(direction, -direction.held_bytes)
+        self._recent.pop(direction.key, None)
+
+    def _finish(self, direction: Direction, out: list[Chunk]) -> None:
         """The stream ends: hand on what is behind holes, then say so once."""
         while direction.held:
             self._close_hole(direction, out)
@@ -392,3 +369,4 @@ class Reassembler:
             self._accept(direction, 0, out)
         if direction.http:
             out.append(Chunk(direction.key, b"", direction.skipped, True, 0, direction.time_ns, None, _NOWHERE))
+        self._forget(direction)

@@ -38,6 +38,7 @@ ROOMS = [
     "decode",
     "columns",
     "sieve",
+    "directions",
     "reassembly",
     "protocols",
     "reading",

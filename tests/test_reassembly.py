@@ -152,20 +152,46 @@ def test_held_segments_are_bounded():
     machine = reassembly.Reassembler(reassembly.Verdicts(), Coverage(), Losses())
     for s in [*stream(GET), *far]:
         machine.feed(s)
-    held = sum(len(d.held) for d in machine._young.values() if not isinstance(d, int))
+    held = len(machine._table.find(KEY).held)
     assert held <= reassembly.MAX_HELD_SEGMENTS + 1
+
+
+def many(count, data=GET[:5]):
+    """So many connections, each with the beginning of a request line."""
+    for i in range(count):
+        key = KEY[:-4] + i.to_bytes(4, "big")
+        yield segment(9, flags=SYN, key=key, frame=i)
+        yield segment(10, data, key=key, frame=i)
 
 
 def test_streams_are_bounded(monkeypatch):
     monkeypatch.setattr(reassembly, "MAX_STREAMS", 100)
     losses = Losses()
     machine = reassembly.Reassembler(reassembly.Verdicts(), Coverage(), losses)
-    for i in range(1000):
-        key = KEY[:-4] + i.to_bytes(4, "big")
-        machine.feed(segment(9, flags=SYN, key=key, frame=i))
-        machine.feed(segment(10, GET[:30], key=key, frame=i))
-        assert len(machine._young) + len(machine._old) <= 101
+    for s in many(1000):
+        machine.feed(s)
+        assert len(machine._table) <= 101
     assert losses["tcp.stream-evicted"] > 800
+
+
+def test_a_stream_that_waits_for_nothing_is_given_up_without_loss(monkeypatch):
+    monkeypatch.setattr(reassembly, "MAX_STREAMS", 100)
+    losses = Losses()
+    assert len(through(list(many(1000, GET)), losses)) == 1000
+    assert losses == {}
+
+
+def test_waiting_bytes_are_bounded(monkeypatch):
+    monkeypatch.setattr(reassembly, "MAX_HELD_ALL", 1000)
+    losses = Losses()
+    machine = reassembly.Reassembler(reassembly.Verdicts(), Coverage(), losses)
+    holes = (segment(500, GET, key=KEY[:-4] + i.to_bytes(4, "little"), frame=i) for i in range(1000, 1100))
+    for s in [*many(500), *holes]:
+        machine.feed(s)
+        assert machine._held_bytes <= 1000 + len(GET)
+    assert losses["tcp.held-evicted"] >= 300
+    machine.end()
+    assert machine._held_bytes == 0
 
 
 REQUESTS = st.lists(

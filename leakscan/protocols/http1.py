@@ -5,20 +5,23 @@ and bytes that don't belong, odd methods, absolute and CONNECT targets, Expect, 
 case, duplicates. Inside a body of known length a request line is body; after a hole, behind a tunnel (CONNECT, Upgrade)
 and after anything that is no request the next request line at the beginning of a segment counts.
 
-State: one parser a direction, made by the first chunk and gone with the last, so reassembly's bound holds here too.
-Each keeps at most MAX_HEAD_BYTES of an unfinished head; of a body only how much is still to come.
+State: one parser a direction, from its first chunk to its last and only while it is inside of something, so that
+reassembly's bound on directions holds here too. Of an unfinished head at most MAX_HEAD_BYTES are kept, of all of them
+MAX_UNFINISHED_BYTES; of a body only how much is still to come.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from leakscan.losses import Losses
-from leakscan.model import TUNNEL_KINDS, Chunk, Coverage, Message, Pair, endpoints
+from leakscan.model import TUNNEL_KINDS, Chunk, Coverage, Message, Origin, Pair, endpoints
 from leakscan.verdicts import MORE, REQUEST, REQUEST_LINE, classify
 
 MAX_HEAD_BYTES = 256 << 10
+MAX_UNFINISHED_BYTES = 32 << 20
 MAX_HEADER_LINES = 2000
 MAX_CHUNK_LINE = 4096  # size line of a chunked body, with extensions
 MAX_LENGTH_DIGITS = 19
@@ -34,6 +37,15 @@ _SPACE = " \t\r\n"
 HEAD, BODY, CHUNK_LINE, CHUNK_DATA, CHUNK_END, TRAILERS, LOST = range(7)
 
 
+class _Mark(NamedTuple):
+    """Whence a part of an unfinished head."""
+
+    frame: int
+    time_ns: int
+    teid: int | None
+    origin: Origin
+
+
 class _Parser:
     """One direction."""
 
@@ -43,10 +55,14 @@ class _Parser:
         self.key = key
         self.mode = HEAD
         self.buffer = b""  # unfinished head, or line of a chunked body
-        self.marks: list[Chunk] = []  # the chunks that the unfinished head came in
+        self.marks: list[_Mark] = []  # the chunks that the unfinished head came in
         self.remaining = 0  # bytes of the body, or of its chunk, still to come
         self.expects = False  # 100-continue: the body may never come
         self.tunnel = False
+
+    def is_at_rest(self) -> bool:
+        """Whether a new parser would do as well."""
+        return self.mode == HEAD and not self.buffer and not self.tunnel and not self.expects
 
 
 class Http1:
@@ -56,6 +72,8 @@ class Http1:
         self._coverage = coverage
         self._losses = losses
         self._parsers: dict[bytes, _Parser] = {}
+        self._unfinished: dict[bytes, _Parser] = {}  # with a part of a head, the oldest first
+        self._unfinished_bytes = 0
 
     def messages(self, chunks: Iterable[Chunk]) -> Iterator[Message]:
         """Requests in the order in which their heads become complete."""
@@ -63,13 +81,34 @@ class Http1:
             parser = self._parsers.get(chunk.key)
             if parser is None:
                 parser = self._parsers[chunk.key] = _Parser(chunk.key)
+            before = len(parser.buffer)
             if chunk.skipped:
                 yield from self._skip(parser, chunk.skipped)
             if chunk.data:
                 yield from self._feed(parser, chunk)
             if chunk.end:
                 yield from self._cut(parser, "http.head-cut")
+            if before or parser.buffer:
+                self._account(parser, before)
+            if chunk.end or parser.is_at_rest():
                 del self._parsers[chunk.key]
+            while self._unfinished_bytes > MAX_UNFINISHED_BYTES:
+                yield from self._give_up(next(iter(self._unfinished.values())))
+
+    def _account(self, parser: _Parser, before: int) -> None:
+        """An unfinished head has grown or shrunk, from `before` bytes."""
+        self._unfinished_bytes += len(parser.buffer) - before
+        if parser.buffer:
+            self._unfinished[parser.key] = parser
+        else:
+            self._unfinished.pop(parser.key, None)
+
+    def _give_up(self, parser: _Parser) -> Iterator[Message]:
+        """Too much is unfinished in all: this head has waited longest."""
+        before = len(parser.buffer)
+        yield from self._cut(parser, "http.head-evicted")
+        self._lose(parser)
+        self._account(parser, before)
 
     def _skip(self, parser: _Parser, count: int) -> Iterator[Message]:
         """A hole of `count` bytes. Within a body it is body; anywhere else it took a head, or part of one, with it."""
@@ -115,6 +154,7 @@ class Http1:
     def _head(self, parser: _Parser, chunk: Chunk, data: bytes) -> tuple[Message | None, bytes]:
         """Take bytes of a head; gives the message when it is complete, and the bytes behind it."""
         before = len(parser.buffer)
+        mark = _Mark(chunk.frame, chunk.time_ns, chunk.teid, chunk.origin)
         buffer = parser.buffer + data if before else data
         found = _HEAD_END.search(buffer, max(0, before - 3))
         if found is None:
@@ -123,7 +163,7 @@ class Http1:
                 self._lose(parser)
                 return None, b""
             parser.buffer = buffer
-            parser.marks.append(chunk)
+            parser.marks.append(mark)
             if len(buffer) > MAX_HEAD_BYTES or len(parser.marks) > MAX_HEAD_BYTES // 16:
                 message = self._message(parser, buffer, partial=True)
                 self._losses["http.head-too-long"] += 1
@@ -131,7 +171,7 @@ class Http1:
                 return message, b""
             return None, b""
         head, rest = buffer[: found.end()], buffer[found.end() :]
-        parser.marks.append(chunk)
+        parser.marks.append(mark)
         if not REQUEST_LINE.match(head):
             self._lose(parser)
             return None, b""
@@ -249,11 +289,11 @@ class Http1:
             self._losses["http.resynchronised"] += 1
 
 
-def _latest(chunks: list[Chunk]) -> Chunk:
+def _latest(marks: list[_Mark]) -> _Mark:
     """The chunk whose frame came last: it completed what they hold. Not the last one, if order was restored."""
-    if chunks[0].origin.capture == chunks[-1].origin.capture:
-        return max(chunks, key=lambda chunk: chunk.frame)
-    return max(chunks, key=lambda chunk: chunk.time_ns)
+    if marks[0].origin.capture == marks[-1].origin.capture:
+        return max(marks, key=lambda mark: mark.frame)
+    return max(marks, key=lambda mark: mark.time_ns)
 
 
 def _pairs(text: str) -> list[Pair]:

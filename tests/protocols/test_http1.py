@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakscan.losses import Losses
+from leakscan.model import Coverage
 from leakscan.protocols import http1
-from tests.streams import brief, chunk, cut, messages, request
+from tests.streams import KEY, brief, chunk, cut, messages, request
 
 GET = request("/a")
 CHUNKED = b"POST /c HTTP/1.1\r\nHost: h.example\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -167,6 +168,24 @@ def test_limits():
     (message,) = messages([chunk(many)], losses)
     assert (len(message.headers), message.partial) == (http1.MAX_HEADER_LINES, True)
     assert losses["http.head-too-long"] == 2
+
+
+def test_unfinished_heads_are_bounded(monkeypatch):
+    monkeypatch.setattr(http1, "MAX_UNFINISHED_BYTES", 1000)
+    losses = Losses()
+    parser = http1.Http1(Coverage(), losses)
+    starts = (chunk(GET[:30])._replace(key=KEY[:-4] + i.to_bytes(4, "big")) for i in range(100))
+    assert [m.partial for m in parser.messages(starts)] == [True] * 67
+    assert losses["http.head-evicted"] == 67
+    assert parser._unfinished_bytes <= 1000
+
+
+def test_a_parser_lives_while_it_is_inside_of_something():
+    parser = http1.Http1(Coverage(), Losses())
+    assert len(list(parser.messages([chunk(GET), chunk(GET + GET[:9])]))) == 2
+    assert len(parser._parsers) == 1
+    assert len(list(parser.messages([chunk(GET[9:])]))) == 1
+    assert parser._parsers == {}
 
 
 @given(st.lists(st.tuples(st.binary(max_size=60), st.integers(0, 3)), max_size=20))
