@@ -100,6 +100,10 @@ def cli() -> None:
     "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
 )
 @click.option(
+    "-j", "--jobs", type=click.IntRange(1), default=None, metavar="N",
+    help="Scan several captures at once, on N cores; all there are by default.",
+)  # fmt: skip
+@click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
     help="Colour in the table; NO_COLOR in the environment turns auto off.",
 )  # fmt: skip

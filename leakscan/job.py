@@ -18,6 +18,7 @@ from typing import TextIO
 
 from leakscan.conceal import read_key
 from leakscan.filenames import shown_name
+from leakscan.fleet import Fleet, jobs_for
 from leakscan.formats import FORMATS, Look, Writer
 from leakscan.interrupt import Interrupted, interruptible
 from leakscan.losses import Losses, Problem
@@ -26,6 +27,7 @@ from leakscan.networks import Networks
 from leakscan.output import OutputFile, parse_output
 from leakscan.progress import Progress
 from leakscan.reading import Reading
+from leakscan.series import series
 from leakscan.sources import expand
 from leakscan.spine import Scan, Settings
 from leakscan.summary import Summary
@@ -50,6 +52,7 @@ class Options:
     show_values: bool
     pseudonym_key: str | None
     networks: str | None
+    jobs: int | None
     quiet: bool
     progress: str
     color: str
@@ -79,7 +82,13 @@ def analyse(options: Options) -> int:
         if options.show_values:
             progress.say("warning: values are shown: the result is personal data")
         progress.start(names)
-        scan = Scan(Reading(names, losses, progress.advance, options.sieve), names, settings)
+        jobs = jobs_for(names, options.jobs)
+        scan: Scan | Fleet
+        if jobs > 1:
+            scan = Fleet(names, losses, settings, jobs, progress.advance, options.sieve)
+        else:
+            batches = series(names, losses, progress.advance)
+            scan = Scan(Reading(batches, losses, options.sieve), names, settings)
         stopped = _run(scan, writers, losses, live)
         progress.stop()
         summary = scan.summary.to_dict()
@@ -91,7 +100,7 @@ def analyse(options: Options) -> int:
     return stopped or exit_code(scan.summary, options)
 
 
-def _run(scan: Scan, writers: Sequence[Writer], losses: Losses, live: bool) -> int:
+def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool) -> int:
     """Everything up to the summary; gives the exit code of the signal that ended it early, or 0."""
     stopped = 0
     try:
@@ -130,7 +139,7 @@ def list_requests(captures: Sequence[str], quiet: bool, progress_wanted: bool, s
         if not quiet:
             progress.say("this is the inspection tool: values are shown as they were sent")
         progress.start(names)
-        reading = Reading(names, losses, progress.advance, sieve)
+        reading = Reading(series(names, losses, progress.advance), losses, sieve)
         live = "-" in names
         stopped = 0
         try:

@@ -118,7 +118,11 @@ class Losses(dict[str, int]):
     def merge(self, other: Losses) -> None:
         for name, count in other.items():
             self[name] += count
-        self.problems = (self.problems + other.problems)[:MAX_PROBLEMS]
+        room = MAX_PROBLEMS - len(self.problems)
+        for problem in other.problems[:room]:
+            self.problems.append(problem)
+            if self._on_problem is not None:
+                self._on_problem(problem)
 
     def of_kind(self, kind: str) -> dict[str, int]:
         """The non-zero counters of one kind, sorted by name."""

@@ -18,40 +18,70 @@ from leakscan.sources import Beginning, beginning, open_capture
 MAX_PAUSE_NS = 60 * 10**9
 _DIGITS = re.compile("[0-9]+")
 
+OnBytes = Callable[[int], None] | None
+_Waiting = list[tuple[str, Beginning | None]]
 
-class Series:
-    """All captures of one call, parted into series while they are read."""
 
-    def __init__(self, names: Sequence[str], losses: Losses, on_bytes: Callable[[int], None] | None = None) -> None:
-        known = [(name, beginning(name) if len(names) > 1 else None) for name in names]
-        # The order of time, so that a series is met at its first capture; what has no time keeps its place behind.
-        self._waiting = sorted(known, key=lambda entry: (entry[1] is None, entry[1].time_ns if entry[1] else 0))
-        self._losses = losses
-        self._on_bytes = on_bytes
+def series(names: Sequence[str], losses: Losses, on_bytes: OnBytes = None) -> Iterator[Iterator[FrameBatch]]:
+    """One iterator of batches a series; each must be read to its end before the next is asked for."""
+    waiting = _in_order(names)
+    while waiting:
+        yield _from(*waiting.pop(0), waiting, losses, on_bytes)
 
-    def __iter__(self) -> Iterator[Iterator[FrameBatch]]:
-        """One iterator of batches a series; each must be read to its end before the next is asked for."""
-        while self._waiting:
-            yield self._batches(*self._waiting.pop(0))
 
-    def _batches(self, name: str, begins: Beginning | None) -> Iterator[FrameBatch]:
-        while True:
-            last_ns = 0
-            for batch in open_capture(name, self._losses, self._on_bytes):
-                last_ns = max(last_ns, int(batch.time_ns.max()))
-                yield batch
-            following = self._following(name, begins, last_ns)
-            if following is None:
-                return
-            name, begins = self._waiting.pop(following)
+def _from(
+    name: str, begins: Beginning | None, waiting: _Waiting, losses: Losses, on_bytes: OnBytes
+) -> Iterator[FrameBatch]:
+    """The batches of a capture and of those that follow it, which are taken out of `waiting`."""
+    while True:
+        last_ns = 0
+        for batch in open_capture(name, losses, on_bytes):
+            last_ns = max(last_ns, int(batch.time_ns.max()))
+            yield batch
+        following = _following(name, begins, last_ns, waiting)
+        if following is None:
+            return
+        name, begins = waiting.pop(following)
 
-    def _following(self, name: str, begins: Beginning | None, last_ns: int) -> int | None:
-        """Which of the waiting captures goes on where this one ended."""
-        if begins is None:
-            return None
-        fitting = [
-            (_DIGITS.sub("", other) != _DIGITS.sub("", name), index)
-            for index, (other, start) in enumerate(self._waiting)
-            if start and start.links == begins.links and last_ns <= start.time_ns <= last_ns + MAX_PAUSE_NS
-        ]
-        return min(fitting)[1] if fitting else None
+
+def joined(names: Sequence[str], losses: Losses) -> Iterator[FrameBatch]:
+    """The batches of captures that are known to be one series."""
+    for name in names:
+        yield from open_capture(name, losses)
+
+
+def last_time(name: str) -> int:
+    """The time of the last frame of a capture, in ns; 0 where none can be read. Reads all of it."""
+    return max((int(batch.time_ns.max()) for batch in open_capture(name, Losses())), default=0)
+
+
+def plan(names: Sequence[str], last_times: dict[str, int]) -> list[list[str]]:
+    """The series that `series` would find, from what `last_time` says of each capture."""
+    waiting = _in_order(names)
+    found: list[list[str]] = []
+    while waiting:
+        name, begins = waiting.pop(0)
+        chain = [name]
+        while (following := _following(name, begins, last_times[name], waiting)) is not None:
+            name, begins = waiting.pop(following)
+            chain.append(name)
+        found.append(chain)
+    return found
+
+
+def _in_order(names: Sequence[str]) -> _Waiting:
+    """In the order of time, so that a series is met at its first capture; what has no time comes last."""
+    known = [(name, beginning(name) if len(names) > 1 else None) for name in names]
+    return sorted(known, key=lambda entry: (entry[1] is None, entry[1].time_ns if entry[1] else 0))
+
+
+def _following(name: str, begins: Beginning | None, last_ns: int, waiting: _Waiting) -> int | None:
+    """Which of the waiting captures goes on where this one ended."""
+    if begins is None:
+        return None
+    fitting = [
+        (_DIGITS.sub("", other) != _DIGITS.sub("", name), index)
+        for index, (other, start) in enumerate(waiting)
+        if start and start.links == begins.links and last_ns <= start.time_ns <= last_ns + MAX_PAUSE_NS
+    ]
+    return min(fitting)[1] if fitting else None

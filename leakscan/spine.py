@@ -24,6 +24,7 @@ from leakscan.losses import Losses
 from leakscan.model import CONFIDENCES, Leak, Match, Message, Pair, Recipient
 from leakscan.networks import NetworkEntry, Networks
 from leakscan.reading import Reading
+from leakscan.series import series
 from leakscan.sources import expand
 from leakscan.summary import Summary
 from leakscan.times import rfc3339
@@ -64,11 +65,13 @@ class Finding:
 class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
 
-    def __init__(self, reading: Reading, names: Sequence[str], settings: Settings) -> None:
+    def __init__(
+        self, reading: Reading, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
+    ) -> None:
         self._reading = reading
         self._names = names
         self._settings = settings
-        self._concealer = Concealer(settings.pseudonym_key, settings.show_values)
+        self.concealer = concealer or Concealer(settings.pseudonym_key, settings.show_values)
         self._captures: dict[str, int] = {}  # in the order in which leaks were found in them
         self._waiting: list[tuple[int, int, int, Leak]] = []
         self._number = count()
@@ -85,7 +88,7 @@ class Scan:
             "version": __version__,
             "catalogue": catalogue_version(),
             "captures": [{"name": self._name(name), "size": _size(name)} for name in self._names],
-            "key_id": self._concealer.key_id,
+            "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
             "settings": {"min_confidence": settings.min_confidence, "networks": networks},
         }
@@ -113,7 +116,7 @@ class Scan:
         for message in self._reading.messages():
             matches = detect(fields(message, losses), losses)
             spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
-            host = self._concealer.redact(message.host, spans)
+            host = self.concealer.redact(message.host, spans)
             entry = networks.lookup(message.client, message.time_ns) if networks else None
             network, bearer = entry.network if entry else None, bearer_of(message, entry)[0]
             summary.add_request(host=host, network=network, bearer=bearer, time_ns=message.time_ns)
@@ -130,7 +133,7 @@ class Scan:
 
     def _leak(self, message: Message, match: Match, entry: NetworkEntry | None, host: str, shared: list[str]) -> Leak:
         """Where the raw value stops. `host` is redacted; `shared`: values of all matches in the message."""
-        concealer = self._concealer
+        concealer = self.concealer
         network, home, bearer, bearer_evidence = attribute(message, match, self._settings.networks, entry)
         spans = (*shared, *_raw(match))
         evidence = [*match.evidence, *(f"bearer: {why}" for why in bearer_evidence)]
@@ -179,7 +182,7 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
     made = _settings(settings)
     losses = Losses()
     names = expand([str(capture) for capture in captures], losses)
-    found = Scan(Reading(names, losses), names, made)
+    found = Scan(Reading(series(names, losses), losses), names, made)
     yield from found.leaks()
     yield from found.rest()
     yield found.summary

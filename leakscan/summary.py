@@ -10,6 +10,7 @@ and associative.
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import NamedTuple
 
 from leakscan.distinct import Bounded, stable_hash
@@ -84,7 +85,7 @@ class Summary:
         self._host_requests: Bounded[str, Count] = Bounded(MAX_HOSTS, Count)
         self._networks: Bounded[CarrierKey, NetworkRow] = Bounded(MAX_PARTIES, NetworkRow)
         self._unattributed = NetworkRow()
-        self._kinds: Bounded[str, Tally] = Bounded(MAX_KINDS, lambda: Tally(EXACT_IN_WHOLE))
+        self._kinds: Bounded[str, Tally] = Bounded(MAX_KINDS, partial(Tally, EXACT_IN_WHOLE))
 
     @property
     def requests(self) -> int:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fixtures.wire import SYN, ethernet, gtp_u
 from leakscan.losses import Losses
 from leakscan.reading import Reading
+from leakscan.series import series
 from tests.builders import pcap, pcapng
 from tests.decode.test_decode import OUTER, fragmented
 from tests.streams import START_NS, cut, request, tcp
@@ -34,7 +35,8 @@ def read(folder: str, files: list[bytes]) -> tuple[set, Losses]:
     for number, data in enumerate(files):
         (Path(folder) / f"x.pcap{number}").write_bytes(data)
     losses = Losses()
-    reading = Reading([str(Path(folder) / f"x.pcap{number}") for number in range(len(files))], losses)
+    names = [str(Path(folder) / f"x.pcap{number}") for number in range(len(files))]
+    reading = Reading(series(names, losses), losses)
     return {
         (m.client, m.client_port, m.method, m.target, m.host, m.headers, m.partial) for m in reading.messages()
     }, losses

@@ -21,6 +21,7 @@ from leakscan.fields import fields
 from leakscan.losses import Losses
 from leakscan.model import Message
 from leakscan.reading import Reading
+from leakscan.series import series
 from tests.conftest import CORPORA
 
 pytestmark = [pytest.mark.corpora, pytest.mark.xdist_group("corpora")]
@@ -44,8 +45,8 @@ SUBSCRIBER_KINDS = {"msisdn", "imsi", "imei", "iccid", "meid_esn", "subscriber_t
 
 @cache
 def read(path: Path, sieve: bool = True) -> tuple[tuple[Message, ...], Losses, float]:
-    start = time.monotonic()
-    reading = Reading([str(path)], Losses(), sieve=sieve)
+    start, losses = time.monotonic(), Losses()
+    reading = Reading(series([str(path)], losses), losses, sieve)
     return tuple(reading.messages()), reading.losses, time.monotonic() - start
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leakscan.losses import Losses
-from leakscan.series import MAX_PAUSE_NS, Series
+from leakscan.series import MAX_PAUSE_NS, last_time, plan, series
 from tests.builders import pcap
 
 SECOND = 10**9
@@ -19,10 +19,10 @@ def read(tmp_path, captures: dict[str, tuple[int, int, int]], order=None) -> lis
         (tmp_path / name).write_bytes(pcap(frames, link=link))
     names = [str(tmp_path / name) for name in order or captures]
     found = []
-    for batches in Series(names, Losses()):
-        series = list(dict.fromkeys(batch.origin.capture for batch in batches))
-        found.append([name.rpartition("/")[2] for name in series])
-    return found
+    for batches in series(names, Losses()):
+        found.append(list(dict.fromkeys(batch.origin.capture for batch in batches)))
+    assert plan(names, {name: last_time(name) for name in names}) == found
+    return [[name.rpartition("/")[2] for name in chain] for chain in found]
 
 
 PAUSE = MAX_PAUSE_NS // SECOND
