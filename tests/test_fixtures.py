@@ -14,7 +14,8 @@ import pytest
 from leakscan.losses import UNREAD, Losses
 from leakscan.model import Message
 from leakscan.networks import Networks
-from leakscan.spine import Reading
+from leakscan.reading import Reading
+from leakscan.series import series
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 CAPTURES = sorted(FIXTURES.glob("*.pcap"))
@@ -25,7 +26,7 @@ TRUSTED = {"agecheck.example", "billing.example", "selfcare.operator-a.example"}
 
 def read(name: str) -> tuple[list[Message], Losses]:
     losses = Losses()
-    return list(Reading([str(FIXTURES / name)], losses).messages()), losses
+    return list(Reading(series([str(FIXTURES / name)], losses), losses).messages()), losses
 
 
 def header(message: Message, name: str) -> str | None:
