@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from leakscan.conceal import Concealer
 from leakscan.errors import LeakscanError
-from leakscan.interrupt import Interrupted, interruptible
+from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses
 from leakscan.model import Leak
 from leakscan.reading import Reading
@@ -62,12 +62,14 @@ class Fleet:
         losses: Losses,
         settings: Settings,
         jobs: int,
+        gate: Gate,
         on_bytes: Callable[[int], None] | None = None,
         sieve: bool = True,
     ) -> None:
         self._names = names
         self._settings = settings
         self._jobs = jobs
+        self._gate = gate
         self._on_bytes = on_bytes
         self._sieve = sieve
         self._whole = Scan(Reading((), losses), names, settings)
@@ -106,14 +108,25 @@ class Fleet:
         while self._results:
             work, result = self._results[0]
             if not result.cancelled():
-                try:
-                    self.summary.merge(result.result(seconds))
-                except BrokenProcessPool:
-                    raise LeakscanError("a worker process ended before its work was done; try -j 1") from None
-                yield from _spooled(work.spool)
-            del self._results[0]
+                yield from self._taken(work, result, seconds)
+            else:
+                self._results.pop(0)
             if self._on_bytes is not None:
                 self._on_bytes(sum(Path(name).stat().st_size for name in work.names))
+
+    def _taken(self, work: _Work, result: Future[Summary], seconds: float | None) -> Iterator[Leak]:
+        try:
+            result.exception(seconds)  # wait for it where a signal may come
+            summary = result.result()
+        except (BrokenProcessPool, TimeoutError):
+            if seconds is None:
+                raise LeakscanError("a worker process ended before its work was done; try -j 1") from None
+            self._results.pop(0)  # interrupted, this one before it could begin, or it does not answer
+            return
+        with self._gate.closed():
+            self.summary.merge(summary)
+            self._results.pop(0)
+            yield from _spooled(work.spool)
 
 
 def _become_worker() -> None:
@@ -127,13 +140,15 @@ def _scan(work: _Work) -> Summary:
     losses = Losses()
     reading = Reading([joined(work.names, losses)], losses, work.sieve)
     scan = Scan(reading, work.names, work.settings, work.concealer)
+    gate = Gate()
     descriptor = os.open(work.spool, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as spool:
         pickler = pickle.Pickler(spool)
-        with contextlib.suppress(Interrupted), interruptible():
+        with contextlib.suppress(Interrupted), gate.interruptible():
             for leak in scan.leaks():
-                pickler.dump(leak)
-                pickler.clear_memo()
+                with gate.closed():
+                    pickler.dump(leak)
+                    pickler.clear_memo()
         for leak in scan.rest():
             pickler.dump(leak)
             pickler.clear_memo()

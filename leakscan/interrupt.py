@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end the reading, not the program: what was found is still written.
+"""SIGINT and SIGTERM end the reading, not the program: what was found is still written, and no line in part.
 
 State: the handlers that stood before, put back when the first signal has come or the context is left; a second signal
 therefore ends the program at once.
@@ -23,26 +23,48 @@ class Interrupted(BaseException):  # not an Exception: nothing on the way may ta
         self.exit_code = 128 + number
 
 
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Within, SIGINT and SIGTERM raise Interrupted, also where they were ignored at the start."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+class Gate:
+    """Lets signals through as Interrupted where that does no harm."""
 
-    def restore() -> None:
-        for number, handler in before.items():
-            ignored = handler in (None, signal.SIG_IGN)
-            signal.signal(number, signal.SIG_DFL if ignored else handler)
+    def __init__(self) -> None:
+        self._closed = 0
+        self._waiting: int | None = None
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        restore()
-        raise Interrupted(number)
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Within, SIGINT and SIGTERM raise Interrupted, also where they were ignored at the start."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in SIGNALS}
 
-    for number in SIGNALS:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        restore()
+        def restore() -> None:
+            for number, handler in before.items():
+                ignored = handler in (None, signal.SIG_IGN)
+                signal.signal(number, signal.SIG_DFL if ignored else handler)
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            restore()
+            if self._closed:
+                self._waiting = number
+            else:
+                raise Interrupted(number)
+
+        for number in SIGNALS:
+            signal.signal(number, handle)
+        try:
+            yield
+        finally:
+            restore()
+
+    @contextlib.contextmanager
+    def closed(self) -> Iterator[None]:
+        """Within, a signal waits; it is raised at the end."""
+        self._closed += 1
+        try:
+            yield
+        finally:
+            self._closed -= 1
+        if self._waiting is not None and not self._closed:
+            number, self._waiting = self._waiting, None
+            raise Interrupted(number)

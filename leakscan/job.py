@@ -20,7 +20,7 @@ from leakscan.conceal import read_key
 from leakscan.filenames import shown_name
 from leakscan.fleet import Fleet, jobs_for
 from leakscan.formats import FORMATS, Look, Writer
-from leakscan.interrupt import Interrupted, interruptible
+from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
 from leakscan.model import Message
 from leakscan.networks import Networks
@@ -82,14 +82,15 @@ def analyse(options: Options) -> int:
         if options.show_values:
             progress.say("warning: values are shown: the result is personal data")
         progress.start(names)
+        gate = Gate()
         jobs = jobs_for(names, options.jobs)
         scan: Scan | Fleet
         if jobs > 1:
-            scan = Fleet(names, losses, settings, jobs, progress.advance, options.sieve)
+            scan = Fleet(names, losses, settings, jobs, gate, progress.advance, options.sieve)
         else:
             batches = series(names, losses, progress.advance)
             scan = Scan(Reading(batches, losses, options.sieve), names, settings)
-        stopped = _run(scan, writers, losses, live)
+        stopped = _run(scan, writers, losses, live, gate)
         progress.stop()
         summary = scan.summary.to_dict()
         for writer in writers:
@@ -100,17 +101,19 @@ def analyse(options: Options) -> int:
     return stopped or exit_code(scan.summary, options)
 
 
-def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool) -> int:
+def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:
     """Everything up to the summary; gives the exit code of the signal that ended it early, or 0."""
     stopped = 0
     try:
-        with interruptible():
-            run = scan.run()
-            for writer in writers:
-                writer.begin(run)
-            for leak in scan.leaks(live):
+        with gate.interruptible():
+            with gate.closed():
+                run = scan.run()
                 for writer in writers:
-                    writer.leak(leak)
+                    writer.begin(run)
+            for leak in scan.leaks(live):
+                with gate.closed():
+                    for writer in writers:
+                        writer.leak(leak)
     except Interrupted as signal:
         losses["run.interrupted"] += 1
         stopped = signal.exit_code
@@ -142,10 +145,12 @@ def list_requests(captures: Sequence[str], quiet: bool, progress_wanted: bool, s
         reading = Reading(series(names, losses, progress.advance), losses, sieve)
         live = "-" in names
         stopped = 0
+        gate = Gate()
         try:
-            with interruptible():
+            with gate.interruptible():
                 for message in reading.messages():
-                    _write_line(sys.stdout, message, live)
+                    with gate.closed():
+                        _write_line(sys.stdout, message, live)
         except Interrupted as signal:
             stopped = signal.exit_code
         sys.stdout.flush()

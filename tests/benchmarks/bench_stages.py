@@ -73,7 +73,7 @@ class Given(Reading):
     """A Reading that reads nothing: its messages are there already."""
 
     def __init__(self, messages: list[Message]) -> None:
-        super().__init__([], Losses())
+        super().__init__((), Losses())
         self._given = messages
 
     def messages(self) -> Iterator[Message]:
