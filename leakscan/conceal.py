@@ -1,8 +1,8 @@
 """The raw value stops here: what leaves is a mask, a keyed pseudonym, and text with the numbers taken out.
 
-Comes in: values, addresses and captured strings. Goes out: the same, fit for a result. State: the key, for one run;
-it is never shown: `key_id` tells two keys apart and gives nothing of them away. Pseudonyms are HMAC-SHA-256, RFC
-2104, because a plain hash of a phone number is found by trying them all.
+Comes in: values, addresses and captured strings. Goes out: the same, fit for a result. State: the key, for one run, and
+the last answers. The key is never shown: `key_id` tells two keys apart and gives nothing of them away. Pseudonyms are
+HMAC-SHA-256, RFC 2104, because a plain hash of a phone number is found by trying them all.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import hmac
 import secrets
 from base64 import b32encode
-from collections.abc import Iterable
+from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 
 from leakscan.errors import FileMistake
@@ -21,6 +22,7 @@ MIN_KEY_BYTES = 16
 MAX_KEY_BYTES = 1 << 16
 PSEUDONYM_CHARS = 12
 KEY_ID_CHARS = 8
+REMEMBERED = 4096  # pseudonyms
 
 
 class Concealer:
@@ -33,13 +35,19 @@ class Concealer:
 
     def __init__(self, key: bytes | None = None, show_values: bool = False) -> None:
         self._key = secrets.token_bytes(32) if key is None else key
+        self._known: dict[tuple[str, str], str] = {}
         self.show_values = show_values
         kind = "run" if key is None else "key"
         self.key_id = f"{kind}:{self._mac('leakscan key id', '')[:KEY_ID_CHARS]}"
 
     def pseudonym(self, kind: str, normal: str) -> str:
         """`kind:` and 12 lower-case base32 characters of the HMAC over kind and normal form."""
-        return f"{kind}:{self._mac(kind, normal)[:PSEUDONYM_CHARS]}"
+        known = self._known.get((kind, normal))
+        if known is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            known = self._known[kind, normal] = f"{kind}:{self._mac(kind, normal)[:PSEUDONYM_CHARS]}"
+        return known
 
     def value(self, identifier: str, value: str, normal: str = "") -> str:
         """The mask of a value (`masks.mask`), or the value when values are shown."""
@@ -49,13 +57,21 @@ class Concealer:
         """`ip:` and the pseudonym of a client's address, or the address when values are shown."""
         return address if self.show_values else self.pseudonym("ip", address)
 
-    def redact(self, text: str, spans: Iterable[str] = ()) -> str:
+    def redact(self, text: str, spans: Collection[str] = ()) -> str:
         """A captured string without numbers, addresses, ids and `spans` (`show.redact`), unless values are shown."""
-        return text if self.show_values else redact(text, spans)
+        if self.show_values:
+            return text
+        return redact(text, spans) if spans else _redacted(text)
 
     def _mac(self, kind: str, normal: str) -> str:
         message = f"{kind}\0{normal}".encode("utf-8", "surrogatepass")
         return b32encode(hmac.digest(self._key, message, "sha256")).decode("ascii").lower()
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _redacted(text: str) -> str:
+    """`redact` for what comes often: the hosts of all requests."""
+    return redact(text)
 
 
 def read_key(path: str | Path) -> bytes:

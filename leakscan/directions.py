@@ -6,7 +6,7 @@ left in the older one is given up. So the table is bounded, and giving up costs 
 
 from __future__ import annotations
 
-from leakscan.model import Origin
+from leakscan.model import Origin, Segment
 
 Meta = tuple[int, int, int | None, Origin]  # frame, time, TEID, origin
 Held = tuple[int, bytes, int, Meta]  # position, data, bytes missing behind it, whence
@@ -47,6 +47,15 @@ class Direction:
         self.held_bytes = 0  # in prefix and held
         self.since = 0  # packet time of the last progress before the hole
         self.skipped = 0  # bytes missing before the next delivery
+
+    def expects(self, segment: Segment) -> bool:
+        """Whether it is HTTP, nothing waits or is missing, and these are exactly its next bytes."""
+        return (
+            self.http
+            and (self.isn + self.position) & 0xFFFFFFFF == segment.seq
+            and not (self.held or self.skipped or segment.missing)
+            and bool(segment.payload)
+        )
 
 
 #: A Direction, a code of verdicts (ignored), or below zero: `syn_seen`, and nothing since.

@@ -2,7 +2,7 @@
 
 Comes in: rule, place, name and host. Goes out: `v1:` and 16 characters. Nothing of a person goes in: numbers in name
 and host are taken out first, also when values are shown, because the hash has no key. State: the public suffix list,
-read when first asked for, and the last `CACHED_HOSTS` hosts.
+read when first asked for, and the last `CACHED` hosts and answers.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
 CHARS = 16
-CACHED_HOSTS = 4096
+CACHED = 4096
 #: RFC 1035 section 2.3.4; what is longer is no domain name.
 MAX_HOST_CHARS = 253
 
 
+@lru_cache(maxsize=CACHED)
 def fingerprint(rule: str, place: str, name: str, host: str) -> str:
     """Of rule, place, name in lower case and registrable domain; `host` is lower case without a port."""
     parts = json.dumps([rule, place, redact(name).lower(), registrable_domain(host)])
     return f"v1:{b32encode(hashlib.sha256(parts.encode('ascii')).digest()).decode('ascii').lower()[:CHARS]}"
 
 
-@lru_cache(maxsize=CACHED_HOSTS)
+@lru_cache(maxsize=CACHED)
 def registrable_domain(host: str) -> str:
     """The name under its public suffix (ICANN and private part); a host that has none stands for itself.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def reverse_key(key: bytes) -> bytes:
     return key[:1] + key[1 + half : 1 + 2 * half] + key[1 : 1 + half] + key[-2:] + key[-4:-2]
 
 
+@lru_cache(maxsize=4096)
 def endpoints(key: bytes) -> tuple[str, int, str, int]:
     """Source address and port, destination address and port of a direction, addresses as text."""
     half = (len(key) - 5) // 2

@@ -29,10 +29,10 @@ from leakscan.verdicts import (
     RESPONSES,
     WATCHED,
     Verdicts,
+    beginning,
     begins_anew,
     classify,
     is_request_so_far,
-    preamble,
 )
 
 MAX_STREAMS = 1 << 16  # directions in the table
@@ -73,15 +73,18 @@ class Reassembler:
     def feed(self, segment: Segment) -> list[Chunk]:
         """The chunks that become available with this segment."""
         out: list[Chunk] = []
-        if segment.time_ns - self._swept > SWEEP_NS or segment.time_ns < self._swept:
+        if not 0 <= segment.time_ns - self._swept <= SWEEP_NS:
             self._sweep(segment.time_ns, out)
-        key = segment.key
+        key, payload = segment.key, segment.payload
         state = self._table.find(key)
         if state is not None and not self._table.is_fresh(key):
             self._keep(key, state, out)
         if segment.flags & _SYN:
             state = self._open(segment, state, out)
-        if not segment.payload and not segment.missing:
+        elif isinstance(state, Direction) and state.expects(segment):
+            out.append(self._next(state, segment))
+            return out
+        if not payload and not segment.missing:
             return out
         if not isinstance(state, Direction):
             state = self._wake(segment, state, out)
@@ -128,6 +131,11 @@ class Reassembler:
             self._losses["tcp.midstream"] += 1
         if state is not None and state < FREE:
             first, client = after_syn(state)
+            if segment.seq == first and not segment.missing:  # the usual case, and cheaper without a Direction
+                what, _ = beginning(payload)
+                if what not in (REQUEST, MORE):
+                    self._ignore(key, RESPONSES if what == RESPONSE else DEAD, payload, True, out)
+                    return None
             direction = Direction(key, first, True, client, segment.time_ns)
         elif state is None or state == WATCHED:
             what = classify(payload)
@@ -201,6 +209,17 @@ class Reassembler:
         fresh = self._wake(segment, WATCHED, out)
         if fresh is not None:
             self._take(fresh, segment, out)
+
+    def _next(self, direction: Direction, segment: Segment) -> Chunk:
+        """The usual case, made short: the next bytes of a request direction."""
+        key, _, _, data, _, sound, frame, time_ns, teid, origin = segment
+        self._remember(key, direction.position, data)
+        direction.position += len(data)
+        direction.time_ns = time_ns
+        self._coverage.examined_bytes += len(data)
+        if not sound:
+            self._losses["tcp.checksum"] += 1
+        return Chunk(key, data, 0, False, frame, time_ns, teid, origin)
 
     def _overlap(
         self, direction: Direction, start: int, payload: bytes, missing: int, meta: Meta, out: list[Chunk]
@@ -319,8 +338,7 @@ class Reassembler:
         prefix.append((data, meta))
         self._holds(direction, len(data))
         joined = before + data
-        size = preamble(joined)
-        what = MORE if size < 0 else classify(joined[size:])
+        what, size = beginning(joined)
         if what == REQUEST:
             self._accept(direction, size, out)
         elif what != MORE:

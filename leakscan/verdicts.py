@@ -33,6 +33,7 @@ _KNOWN_METHOD = rb"(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT|PROPF
 _KNOWN_LINE = re.compile(_KNOWN_METHOD)
 _KNOWN_LINE_SO_FAR = re.compile(_KNOWN_METHOD + rb"(?:/|https?://)[^\r\n]*\Z")
 _PROXY_V1 = re.compile(rb"PROXY (?:TCP[46]|UNKNOWN)[^\r\n]{0,100}\r\n")
+_PREAMBLES = (b"\x04", b"\x05", b"P", b"\r")  # first bytes of those that `preamble` knows
 _PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
 
@@ -50,6 +51,14 @@ def classify(data: bytes) -> str:
     if not body or _LINE_SO_FAR.match(body):
         return MORE
     return OTHER
+
+
+def beginning(data: bytes) -> tuple[str, int]:
+    """What a client's first bytes are, and the length of the preamble before that."""
+    size = preamble(data) if data[:1] in _PREAMBLES else 0
+    if size < 0:
+        return MORE, 0
+    return classify(data[size:] if size else data), size
 
 
 def begins_anew(before: bytes, data: bytes) -> bool:

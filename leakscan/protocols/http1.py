@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from leakscan.losses import Losses
@@ -165,32 +166,34 @@ class Http1:
             parser.buffer = buffer
             parser.marks.append(mark)
             if len(buffer) > MAX_HEAD_BYTES or len(parser.marks) > MAX_HEAD_BYTES // 16:
-                message = self._message(parser, buffer, partial=True)
+                line = REQUEST_LINE.match(buffer) or _CUT_LINE.match(buffer)
+                message = None if line is None else self._message(parser, buffer, line, partial=True)
                 self._losses["http.head-too-long"] += 1
                 self._lose(parser)
                 return message, b""
             return None, b""
         head, rest = buffer[: found.end()], buffer[found.end() :]
         parser.marks.append(mark)
-        if not REQUEST_LINE.match(head):
+        line = REQUEST_LINE.match(head)
+        if line is None:
             self._lose(parser)
             return None, b""
-        message = self._message(parser, head, partial=False)
+        message = self._message(parser, head, line, partial=False)
         self._begin_body(parser, message)
         return message, rest
 
     def _cut(self, parser: _Parser, loss: str) -> Iterator[Message]:
         """The head ends here, unfinished: what there is of it is still searched."""
-        if parser.mode == HEAD and parser.buffer and _CUT_LINE.match(parser.buffer):
-            self._losses[loss] += 1
-            yield self._message(parser, parser.buffer, partial=True)
+        if parser.mode == HEAD and parser.buffer:
+            line = REQUEST_LINE.match(parser.buffer) or _CUT_LINE.match(parser.buffer)
+            if line is not None:
+                self._losses[loss] += 1
+                yield self._message(parser, parser.buffer, line, partial=True)
         parser.buffer = b""
         parser.marks.clear()
 
-    def _message(self, parser: _Parser, head: bytes, partial: bool) -> Message:
+    def _message(self, parser: _Parser, head: bytes, line: re.Match[bytes], partial: bool) -> Message:
         client, client_port, server, server_port = endpoints(parser.key)
-        line = REQUEST_LINE.match(head) or _CUT_LINE.match(head)
-        assert line is not None  # both callers have looked
         whole = line.re is REQUEST_LINE
         method, target = line.group(1).decode("latin-1"), line.group(2).decode("latin-1").rstrip(" \t")
         protocol = line.group(3).decode("latin-1").lower() if whole else ""
@@ -299,11 +302,13 @@ def _latest(marks: list[_Mark]) -> _Mark:
 def _pairs(text: str) -> list[Pair]:
     """Header lines: (name, value), folded lines joined as on the wire, (line, None) without a colon."""
     pairs: list[Pair] = []
-    for line in _LINE_END.split(text):
-        if not line.strip("\r\n"):
-            continue
+    folded = "\n " in text or "\n\t" in text
+    for line in _LINE_END.split(text) if folded else text.split("\n"):
         name, colon, value = line.partition(":")
-        pairs.append((name, value.strip(_SPACE)) if colon else (line.rstrip("\r\n"), None))
+        if colon:
+            pairs.append((name, value.strip(_SPACE)))
+        elif name := line.strip("\r\n"):
+            pairs.append((name, None))
     return pairs
 
 
@@ -316,10 +321,16 @@ def _host(method: str, target: str, headers: list[Pair], server: str) -> str:
         authority = re.split(r"[/?#]", target.split("://", 1)[1], maxsplit=1)[0]
     if not authority:
         authority = next((v for n, v in headers if v and len(n) < 8 and n.strip(_SPACE).lower() == "host"), "")
+    return _host_of(authority) or server
+
+
+@lru_cache(maxsize=4096)
+def _host_of(authority: str) -> str:
+    """The host of `user@host:port`, RFC 3986 section 3.2; "" when there is none."""
     authority = authority.rpartition("@")[2].strip(_SPACE).lower()
     if authority.startswith("["):
-        return authority[1:].partition("]")[0] or server
+        return authority[1:].partition("]")[0]
     name, _, port = authority.rpartition(":")
     if name and ":" not in name and (not port or (port.isascii() and port.isdigit())):
         authority = name
-    return authority.rstrip(".") or server
+    return authority.rstrip(".")
