@@ -200,7 +200,7 @@ def _carried(
     plain &= (ip_end <= packets.end) | packets.cut
     udp = plain & (protocol == _UDP)
     if udp.any():
-        readable = udp & (at + 8 <= packets.end)
+        readable = udp & (at + 8 <= np.minimum(packets.end, ip_end))
         where = np.minimum(at, len(batch.buf) - 4)
         tunnel = _TUNNEL_PORT[u16(batch.buf, where)] | _TUNNEL_PORT[u16(batch.buf, where + 2)]
         inside = _gtp_u(batch, packets.take(udp & tunnel), at[udp & tunnel], ip_end[udp & tunnel])

@@ -97,10 +97,9 @@ class Table:
         given_up, self._old, self._young = self._old, self._young, {}
         return [other for name, other in given_up.items() if isinstance(other, Direction) and name not in self._old]
 
-    def clear(self) -> list[Direction]:
-        """Forget all; gives the Directions, the older generation first."""
+    def directions(self) -> list[Direction]:
+        """All Directions, the older generation first."""
         states = [state for key, state in self._old.items() if key not in self._young] + list(self._young.values())
-        self._old, self._young = {}, {}
         return [state for state in states if isinstance(state, Direction)]
 
     def __len__(self) -> int:

@@ -73,10 +73,11 @@ class Reassembler:
     def feed(self, segment: Segment) -> list[Chunk]:
         """The chunks that become available with this segment."""
         out: list[Chunk] = []
-        if not 0 <= segment.time_ns - self._swept <= SWEEP_NS:
-            self._sweep(segment.time_ns, out)
         key, payload = segment.key, segment.payload
         state = self._table.find(key)
+        # Not at what the sieve drops: with it and without it the same must come out, in the same order.
+        if segment.flags & _SYN or (isinstance(state, Direction) and (payload or segment.missing)):
+            self._sweep(segment.time_ns, out)
         if state is not None and not self._table.is_fresh(key):
             self._keep(key, state, out)
         if segment.flags & _SYN:
@@ -95,8 +96,9 @@ class Reassembler:
     def end(self) -> list[Chunk]:
         """No more segments: every stream ends here."""
         out: list[Chunk] = []
-        for direction in self._table.clear():
+        for direction in self._table.directions():
             self._finish(direction, out)
+        self._table = Table(MAX_STREAMS)
         return out
 
     def _keep(self, key: bytes, state: State, out: list[Chunk]) -> None:
@@ -359,7 +361,9 @@ class Reassembler:
     # -- giving up -------------------------------------------------------------------------------------------------
 
     def _sweep(self, now: int, out: list[Chunk]) -> None:
-        """Close holes that have waited too long. The stream's own next segment would find the same."""
+        """Close holes that have waited too long, now and then. The stream's own next segment would find the same."""
+        if 0 <= now - self._swept <= SWEEP_NS:
+            return
         self._swept = now
         for direction in [d for d in self._holding.values() if d.held and now - d.since > GAP_WAIT_NS]:
             while direction.held and now - direction.since > GAP_WAIT_NS:

@@ -10,9 +10,7 @@ depend on where a batch ends.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator
-from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -101,8 +99,8 @@ class Sieve:
             segments = segments.take(np.argsort(segments.frame, kind="stable"))
         odd = [segment for index in np.flatnonzero(batch.odd).tolist() for segment in self._decode(frames, index)]
         reopened = [self._verdicts.token(segment.key) for segment in odd if segment.flags & _SYN]
-        plain = self._build(batch, frames, segments.take(~self._ignored(batch.buf, segments, reopened)))
-        yield from heapq.merge(plain, odd, key=attrgetter("frame")) if odd else plain
+        kept = segments.take(~self._ignored(batch.buf, segments, reopened))
+        yield from self._build(batch, frames, kept, iter(odd))
 
     def _plain(self, batch: Batch, located: Located) -> list[_Segments]:
         """The segments in IPv4 packets and, if there are any, those in IPv6 packets."""
@@ -166,13 +164,21 @@ class Sieve:
         self._coverage.examined_bytes += int((segments.end - segments.payload)[responses].sum())
         return codes > 0
 
-    def _build(self, batch: Batch, frames: FrameBatch, segments: _Segments) -> Iterator[Segment]:
-        """Python objects, at last, for what is left. Asks again what reassembly has decided meanwhile."""
+    def _build(
+        self, batch: Batch, frames: FrameBatch, segments: _Segments, odd: Iterator[Segment]
+    ) -> Iterator[Segment]:
+        """Python objects, at last, for what is left, and odd segments in their places. Asks again what reassembly has
+        decided meanwhile: so nothing may be looked at before its turn.
+        """
         seqs = u32(batch.buf, segments.tcp + 4).tolist()
         times = frames.time_ns[segments.frame].tolist()
         view, fresh, origin, first = memoryview(frames.buffer), self._verdicts.fresh, frames.origin, frames.first_frame
         rows = zip(*(column.tolist() for column in segments), seqs, times, strict=True)
+        waiting = next(odd, None)
         for frame, address, width, tcp, payload, end, missing, flags, teid, token, seq, time_ns in rows:
+            while waiting is not None and waiting.frame < first + frame:
+                yield waiting
+                waiting = next(odd, None)
             if token in fresh and not flags & _SYN:
                 code = fresh[token]
                 if code == RESPONSES:
@@ -185,6 +191,9 @@ class Sieve:
             kind, tunnel = (_PLAIN, None) if teid == NO_TUNNEL else (_IN_GTP_U, teid)
             key, data = kind + addresses + segment[:4], segment[payload - tcp :]
             yield Segment(key, seq, flags, data, missing, sound, first + frame, time_ns, tunnel, origin)
+        if waiting is not None:
+            yield waiting
+            yield from odd
 
 
 def _may_begin(buf: Bytes, at: Ints, end: Ints) -> Bits:

@@ -19,7 +19,7 @@ from leakscan.protocols import Http1
 from leakscan.reassembly import Reassembler
 from leakscan.sieve import Sieve
 from leakscan.verdicts import Verdicts, classify
-from tests.decode.test_decode import FRAMES, OUTER, TUNNELLED
+from tests.decode.test_decode import FRAMES, OUTER, TUNNELLED, fragmented
 from tests.streams import CLIENT, SERVER, request, tcp
 
 Frame = tuple[bytes, int]  # captured bytes, bytes on the wire
@@ -79,6 +79,15 @@ LINK_OF = {
 PAIRS = [(CLIENT, SERVER), (SERVER, CLIENT), ("2001:db8::1", "2001:db8::80")]
 
 
+def _in_two(packet: bytes) -> list[bytes]:
+    """The packet as IP fragments: odd frames of a stream that is plain otherwise. (A SYN stays whole, behind options.)"""
+    if packet[0] >> 4 != 4:
+        return [packet]
+    if len(packet) > 60:
+        return fragmented(packet, [4])
+    return [b"\x46" + packet[1:2] + struct.pack("!H", len(packet) + 4) + packet[4:20] + b"\1\1\1\0" + packet[20:]]
+
+
 @st.composite
 def traffic(draw: st.DrawFn) -> tuple[int, list[Frame]]:
     """A few connections, interleaved, with loss, duplicates, snapped frames and things that are not TCP."""
@@ -108,6 +117,7 @@ def traffic(draw: st.DrawFn) -> tuple[int, list[Frame]]:
             packets.append(
                 random.choice([udp(CLIENT, 53, SERVER, 53, b"dns"), ip(CLIENT, SERVER, 1, bytes(8)), b"\x45" * 30])
             )
+    packets = [part for packet in packets for part in (_in_two(packet) if random.random() < 0.1 else [packet])]
     tunnel = draw(st.sampled_from([None, None, gtp_u(*OUTER, 5, 6), gtp_u(*OUTER, 5, 6, extended=True)]))
     if tunnel:
         packets = [tunnel(packet, True) if random.random() < 0.9 else packet for packet in packets]
@@ -162,6 +172,21 @@ def test_ignored_directions_are_dropped_in_bulk():
     segments = count(sieve.segments(batches([(f, len(f)) for (f,) in frames], 50, 1)))
     assert list(Reassembler(verdicts, coverage, losses).reassemble(segments)) == []
     assert (seen, coverage.tls_streams, coverage.tcp_payload_bytes) == (2, 1, 200 * len(TLS))
+
+
+def test_an_odd_frame_opens_a_direction_again():
+    """The SYN stands behind IP options, so decode reads it; payload before it is dropped, payload behind it is not."""
+    (again,) = _in_two(tcp(899, flags=SYN))
+    packets = [
+        tcp(9, flags=SYN),
+        tcp(10, TLS),
+        tcp(10 + len(TLS), TLS),
+        again,
+        tcp(900, GET),
+        tcp(900 + len(GET), POST),
+    ]
+    frames = [(ethernet(packet, True),) for packet in packets]
+    assert [m.target for m in same([(f, len(f)) for (f,) in frames], 99, 1)] == ["/a", "/p"]
 
 
 @given(st.binary(max_size=8))
