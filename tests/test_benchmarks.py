@@ -10,6 +10,7 @@ import pytest
 
 from leakscan import Summary, scan
 from tests.benchmarks import run, traffic
+from tests.benchmarks.breakdown import breakdown
 from tests.benchmarks.traffic import KINDS, generate, parse_size
 
 SIZE = 3_000_000
@@ -103,7 +104,7 @@ def result(tmp_path):
     return write
 
 
-CAPTURE = run.Capture("", 0, 9, frozenset({1, 5}), frozenset({7}))
+CAPTURE = run.Capture("", 0, 9, 2, frozenset({1, 5}), frozenset({7}))
 
 
 @pytest.mark.parametrize("frames", [[1, 5], [1, 5, 7]])
@@ -129,6 +130,16 @@ def test_a_small_round_from_end_to_end(tmp_path):
     assert [row.split("|")[1].strip() for row in rows] == ["---", "leakscan", "python"]
     assert len({row.count("|") for row in [head, *rows]}) == 1
     assert not list(tmp_path.glob("*.pcap"))
+
+
+def test_the_breakdown_takes_the_whole_way(tmp_path, leaky):
+    holds, data = made("http", 1_000_000)
+    (tmp_path / "a.pcap").write_bytes(data)
+    stages = breakdown(str(tmp_path / "a.pcap"))
+    assert list(stages) == ["tables", "walk", "sieve", "reassembly", "parse", "detect", "write"]
+    assert all(seconds > 0 for seconds, _, _ in stages.values())
+    assert stages["walk"][1:] == ("frame", holds.frames)
+    assert stages["write"][1:] == ("leak", len(holds.whole))
 
 
 def test_a_program_that_fails_stops_the_benchmark(tmp_path):

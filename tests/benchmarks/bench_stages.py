@@ -20,14 +20,14 @@ from leakscan.decode import Decoder
 from leakscan.detectors import detect
 from leakscan.fields import fields
 from leakscan.losses import Losses
-from leakscan.model import Chunk, Coverage, FrameBatch, Message, Segment
+from leakscan.model import Chunk, Coverage, FrameBatch, Segment
 from leakscan.protocols import Http1
-from leakscan.reading import Reading
 from leakscan.reassembly import Reassembler
 from leakscan.sieve import Sieve
 from leakscan.sources import open_capture
 from leakscan.spine import Scan, Settings
 from leakscan.verdicts import Verdicts
+from tests.benchmarks.breakdown import Given
 from tests.benchmarks.packets import SYN
 from tests.benchmarks.traffic import generate
 
@@ -67,17 +67,6 @@ class Recorded:
         for item in items:
             into.append(item)
             yield item
-
-
-class Given(Reading):
-    """A Reading that reads nothing: its messages are there already."""
-
-    def __init__(self, messages: list[Message]) -> None:
-        super().__init__((), Losses())
-        self._given = messages
-
-    def messages(self) -> Iterator[Message]:
-        return iter(self._given)
 
 
 @pytest.fixture(scope="module", params=["mixed", "http"])
@@ -154,7 +143,11 @@ def test_detect(each: Each, recorded: Recorded) -> None:
 def test_from_message_to_summary(each: Each, recorded: Recorded, leaking: bool) -> None:
     """Fields, detection, concealing, carriers and the summary."""
     messages = [message for message in recorded.messages if leaking == (message.headers[-1][0][:4] == "x-up")]
-    each("request", len(messages), lambda: Scan(Given(messages), [], Settings(pseudonym_key=bytes(16))).leaks())
+
+    def make() -> Iterator[object]:
+        return Scan(Given(messages, Losses(), Coverage()), [], Settings(pseudonym_key=bytes(16))).leaks()
+
+    each("request", len(messages), make)
 
 
 def without_syns(batch: FrameBatch) -> FrameBatch:

@@ -58,6 +58,7 @@ class Capture(NamedTuple):
     path: str
     size: int
     frames: int
+    streams: int
     whole: frozenset[int]
     torn: frozenset[int]
 
@@ -125,7 +126,8 @@ class Bench:
             options = {"gtp-u": ["--gtp-u"], "pcapng": ["--format", "pcapng"]}.get(form, [])
             subprocess.run([*generator, path, *options], check=True, cwd=ROOT)
         made = json.loads(Path(report).read_text())
-        return Capture(path, made["size"], made["frames"], frozenset(made["whole"]), frozenset(made["torn"]))
+        whole, torn = frozenset(made["whole"]), frozenset(made["torn"])
+        return Capture(path, made["size"], made["frames"], made["streams"], whole, torn)
 
     def measure(self, rows: list[Row]) -> list[Run]:
         """The median time and the highest memory of each row, all of them run in turn."""
@@ -196,26 +198,52 @@ def forms_table(bench: Bench, size: int) -> str:
     return table(title, ["form", "time", "times pcap's", "peak memory"], lines)
 
 
-def growth_table(bench: Bench, sizes: list[int]) -> str:
-    """leakscan over more and more of the same: time grows with it, memory does not."""
-    captures = [bench.capture("mixed", size) for size in sizes]
-    results = bench.measure([Row(megabytes(c.size), LEAKSCAN, c) for c in captures])
-    bench.forget(captures)
-    lines = [
-        [
-            megabytes(capture.size),
-            f"{run.seconds:.2f} s",
-            a_frame(run, capture),
-            megabytes(run.peak),
+def growth_table(bench: Bench, size: int, factors: list[float]) -> str:
+    """leakscan over more and more of the same, in bytes and in streams: time grows with it, memory does not."""
+    lines = []
+    for kind, whole in (("mixed", size), ("tiny", size // 10)):
+        captures = [bench.capture(kind, int(whole * factor)) for factor in factors]
+        results = bench.measure([Row(f"{kind}, {megabytes(c.size)}", LEAKSCAN, c) for c in captures])
+        bench.forget(captures)
+        lines += [
+            [
+                kind,
+                megabytes(capture.size),
+                f"{capture.streams:,}",
+                f"{run.seconds:.2f} s",
+                a_frame(run, capture),
+                memory(run),
+            ]
+            for capture, run in zip(captures, results, strict=True)
         ]
-        for capture, run in zip(captures, results, strict=True)
-    ]
-    return table("### Growth: mixed", ["capture", "time", "a frame", "peak memory"], lines)
+    return table("### Growth", ["traffic", "capture", "streams", "time", "a frame", "peak memory"], lines)
+
+
+def stages_table(bench: Bench, size: int) -> str:
+    """Where the time goes, stage by stage: breakdown.py, once a kind."""
+    kinds = {"mixed": size, "http": size // 2}
+    taken = []
+    for kind, wanted in kinds.items():
+        capture = bench.capture(kind, wanted)
+        warm(capture.path)
+        command = [sys.executable, "-m", "tests.benchmarks.breakdown", capture.path]
+        runs = [json.loads(subprocess.check_output(command, cwd=ROOT)) for _ in range(bench.runs)]
+        taken.append({stage: (median(run[stage][0] for run in runs), *runs[0][stage][1:]) for stage in runs[0]})
+        bench.forget([capture])
+    lines = []
+    for stage in taken[0]:
+        line = [stage]
+        for one in taken:
+            seconds, unit, count = one[stage]
+            line += [f"{seconds:.2f} s", f"{seconds / count * 1e6:.2f} us a {unit}" if count > 1 else ""]
+        lines.append(line)
+    head = [text for kind, wanted in kinds.items() for text in (f"{kind}, {megabytes(wanted)}", "each")]
+    return table("### Stages", ["stage", *head], lines)
 
 
 def start_table(bench: Bench) -> str:
     """What starting costs, before the first packet."""
-    capture = Capture(str(ROOT / "fixtures" / "clean.pcap"), 0, 1, frozenset(), frozenset())
+    capture = Capture(str(ROOT / "fixtures" / "clean.pcap"), 0, 1, 1, frozenset(), frozenset())
     results = bench.measure([Row(program.name, program, capture) for program in STARTS])
     lines = [
         [
@@ -278,6 +306,8 @@ def main() -> None:
     if options.write and wanted != list(TABLES):
         parser.error("--write needs all tables")
     programs, missing = installed(PROGRAMS)
+    if not shutil.which("zstd"):
+        missing.append("zstd is not installed (Debian package zstd)")
     for line in missing:
         tell(line)
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="leakscan-") as folder:
@@ -319,9 +349,8 @@ TABLES: dict[str, Table] = {
     "tiny": lambda bench, size, programs, growth: peers_table(bench, "tiny", size // 10, programs),
     "lossy": lambda bench, size, programs, growth: peers_table(bench, "lossy", size // 2, programs),
     "forms": lambda bench, size, programs, growth: forms_table(bench, size),
-    "growth": lambda bench, size, programs, growth: growth_table(
-        bench, [size // 10, size, *([4 * size] if growth else [])]
-    ),
+    "growth": lambda bench, size, programs, growth: growth_table(bench, size, [0.1, 1, 4] if growth else [0.1, 1]),
+    "stages": lambda bench, size, programs, growth: stages_table(bench, size),
     "start": lambda bench, size, programs, growth: start_table(bench),
 }
 
