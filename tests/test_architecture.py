@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import leakscan.cli
 from leakscan import formats, model
+from leakscan.cli import COMMANDS, options
 from leakscan.losses import LOSSES
 from leakscan.protocols import PROTOCOLS
 
@@ -123,12 +123,13 @@ def test_tables_and_folders_agree():
     files = {path.stem for path in (HOUSE / "formats").glob("*.py")} - helpers
     assert files == set(formats.FORMATS)
     assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__"} == set(PROTOCOLS)
+    assert {path.stem for path in (HOUSE / "cli").glob("*.py")} - {"__init__", "options"} == set(COMMANDS)
 
 
 def test_the_command_line_knows_the_tables():
-    assert tuple(formats.FORMATS) == leakscan.cli.FORMATS
-    assert leakscan.cli.SEVERITIES == model.SEVERITIES
-    assert leakscan.cli.CONFIDENCES == model.CONFIDENCES
+    assert tuple(formats.FORMATS) == options.FORMATS
+    assert options.SEVERITIES == model.SEVERITIES
+    assert options.CONFIDENCES == model.CONFIDENCES
 
 
 def test_every_loss_is_explained_and_used():

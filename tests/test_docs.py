@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from leakscan.cli import cli
+from leakscan.cli import COMMANDS, cli
 from tests.docs import PAGES, PICTURE, PICTURE_COMMAND, ROOT, examples, output, picture
 
 EXAMPLES = [(path, *example) for path in PAGES for example in examples(path.read_text(encoding="utf-8"))]
@@ -36,7 +36,8 @@ def test_links(path):
 
 def test_every_command_and_flag_is_documented():
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    for name, command in cli.commands.items():
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
         assert f"## leakscan {name}" in page
         for parameter in command.params:
             if isinstance(parameter, click.Option) and not parameter.hidden:

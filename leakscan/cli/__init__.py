@@ -1,0 +1,93 @@
+"""The command line: click only. Parses the words, hands them to job.py, leaves with its exit code.
+
+One file a command, loaded when it is named (or listed by `--help`); everything heavier than click is imported when a
+command runs, so that `--help` and `--version` are fast.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from leakscan import __version__
+from leakscan.errors import LeakscanError
+
+BUG = "this is a bug in leakscan; run again with -v for the place, and report it with the version and this line"
+EXIT_BUG, EXIT_PIPE = 70, 141
+
+#: A command, in a file of its name in this folder, in the order of `--help`.
+COMMANDS = ("analyse", "requests")
+ALIASES = {"analyze": "analyse"}
+
+
+class _Group(click.Group):
+    """Commands by name, from their files."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"{__name__}.{name}").command
+        return command
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="leakscan", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Find the identifiers that mobile networks and apps put into plain HTTP requests.
+
+    \b
+    Example:
+      leakscan analyse capture.pcap
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; gives its exit code. Nothing that was captured reaches stderr."""
+    try:
+        job = cli.main(arguments, prog_name="leakscan", standalone_mode=False)
+        return job() if callable(job) else int(job or 0)
+    except click.ClickException as error:
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.", err=True)
+        _complain(error.format_message())
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except LeakscanError as error:
+        _complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
+    except Exception as error:  # noqa: BLE001  (the last line of defence: its message may hold captured data)
+        _complain(f"internal error: {type(error).__name__}; {BUG}")
+        if {"-v", "--verbose"} & set(arguments):
+            _place(error)
+        return EXIT_BUG
+
+
+def _complain(text: str) -> None:
+    from leakscan.filenames import shown_name
+    from leakscan.show import show
+
+    click.echo(f"leakscan: error: {show(shown_name(text))}", err=True)
+
+
+def _place(error: BaseException) -> None:
+    """Where it happened: files, lines and functions, no values."""
+    for frame in traceback.extract_tb(error.__traceback__):
+        click.echo(f"  {frame.filename}:{frame.lineno} {frame.name}", err=True)
