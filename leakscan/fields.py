@@ -23,16 +23,22 @@ MIN_SEGMENT_CHARS = 7
 
 def fields(message: Message, losses: Losses) -> list[Field]:
     """All fields of one request: those of the target, then those of its header lines, in the order of the wire."""
+    found = target_fields(message.target, losses)
+    _add_headers(found, message.headers, losses)
+    return _bounded(found, losses)
+
+
+def target_fields(target: str, losses: Losses) -> list[Field]:
+    """The fields of a target alone."""
     found: list[Field] = []
-    path, mark, query = message.target.partition("?")
+    path, mark, query = target.partition("?")
     if len(path) > MIN_SEGMENT_CHARS:
         _add_path(found, path)
     if mark:
         _add_query(found, "query", query)
-    if len(message.target) > MAX_VALUE_CHARS:
+    if len(target) > MAX_VALUE_CHARS:
         _cut(found, 0, losses)
-    _add_headers(found, message.headers, losses)
-    return _bounded(found, losses)
+    return found
 
 
 def pairs_fields(pairs: Iterable[Pair], losses: Losses) -> list[Field]:

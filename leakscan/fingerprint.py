@@ -1,16 +1,18 @@
 """The name of a behaviour: the same for everybody it happens to, on every run and every machine.
 
 Comes in: rule, place, name and host. Goes out: `v1:` and 16 characters. Nothing of a person goes in: numbers in name
-and host are taken out first, also when values are shown, because the hash has no key. State: the public suffix list,
-read when first asked for, and the last `CACHED` hosts and answers.
+and host are taken out first, also when values are shown, because the hash has no key. State: the lines of the
+public suffix list, the rules of the last `TOP_LEVELS` top-level domains, the last `CACHED` hosts and answers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from base64 import b32encode
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakscan.show import is_address, redact
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 CHARS = 16
 CACHED = 4096
+TOP_LEVELS = 64
 #: RFC 1035 section 2.3.4; what is longer is no domain name.
 MAX_HOST_CHARS = 253
 
@@ -39,12 +42,26 @@ def registrable_domain(host: str) -> str:
     """
     if len(host) > MAX_HOST_CHARS or is_address(host):
         return redact(host)
-    domain: str | None = _suffixes().privatesuffix(host)
+    domain: str | None = _suffixes(host.rpartition(".")[2]).privatesuffix(host)
     return redact(host if domain is None else domain)
 
 
-@cache
-def _suffixes() -> PublicSuffixList:
+@lru_cache(maxsize=TOP_LEVELS)
+def _suffixes(top: str) -> PublicSuffixList:
+    """The rules under one top-level domain: all that a host in it can meet, and a hundredth of the list to parse."""
     from publicsuffixlist import PublicSuffixList
 
-    return PublicSuffixList()
+    tops = {top}
+    if top.startswith("xn--"):
+        with contextlib.suppress(UnicodeError):
+            tops.add(top.encode("ascii").decode("idna"))
+    endings = tuple(f".{name}".encode("utf-8", "surrogatepass") for name in tops)
+    return PublicSuffixList([line for line in _rules() if (b"." + line).endswith(endings)])
+
+
+@cache
+def _rules() -> list[bytes]:
+    """The lines of the list that comes with publicsuffixlist."""
+    from publicsuffixlist import PSLFILE
+
+    return Path(PSLFILE).read_bytes().splitlines()

@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from leakscan.conceal import read_key
 from leakscan.filenames import shown_name
-from leakscan.fleet import Fleet, jobs_for
 from leakscan.formats import FORMATS, Look, Writer
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
@@ -32,6 +31,9 @@ from leakscan.sources import expand
 from leakscan.spine import Scan, Settings
 from leakscan.summary import Summary
 from leakscan.times import rfc3339
+
+if TYPE_CHECKING:
+    from leakscan.fleet import Fleet
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
 PIPE_COLUMNS = 80
@@ -83,13 +85,7 @@ def analyse(options: Options) -> int:
             progress.say("warning: values are shown: the result is personal data")
         progress.start(names)
         gate = Gate()
-        jobs = jobs_for(names, options.jobs)
-        scan: Scan | Fleet
-        if jobs > 1:
-            scan = Fleet(names, losses, settings, jobs, gate, progress.advance, options.sieve)
-        else:
-            batches = series(names, losses, progress.advance)
-            scan = Scan(Reading(batches, losses, options.sieve), names, settings)
+        scan = _scan(options, settings, names, losses, gate, progress)
         stopped = _run(scan, writers, losses, live, gate)
         progress.stop()
         summary = scan.summary.to_dict()
@@ -99,6 +95,19 @@ def analyse(options: Options) -> int:
         if not options.quiet:
             progress.say(_outcome(scan.summary))
     return stopped or exit_code(scan.summary, options)
+
+
+def _scan(
+    options: Options, settings: Settings, names: Sequence[str], losses: Losses, gate: Gate, progress: Progress
+) -> Scan | Fleet:
+    """One worker or several, as pays."""
+    if len(names) > 1:
+        from leakscan.fleet import Fleet, jobs_for  # late: multiprocessing
+
+        jobs = jobs_for(names, options.jobs)
+        if jobs > 1:
+            return Fleet(names, losses, settings, jobs, gate, progress.advance, options.sieve)
+    return Scan(Reading(series(names, losses, progress.advance), losses, options.sieve), names, settings)
 
 
 def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:

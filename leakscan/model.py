@@ -128,6 +128,21 @@ def endpoints(key: bytes) -> tuple[str, int, str, int]:
     return source, source_port, destination, destination_port
 
 
+class Head(NamedTuple):
+    """One HTTP request head as it stood on the wire; protocols.heads.message_of takes it apart."""
+
+    key: bytes  # direction, as in Segment
+    raw: bytes  # from the request line on; to the empty line, unless it was cut
+    lines: list[bytes]  # raw, split at b"\n"
+    origin: Origin  # of the frame that completes the head
+    time_ns: int  # of the frame that completes the head
+    frame: int  # holds the head's first byte
+    frame_end: int  # completes the head
+    begins_in: str  # capture that holds `frame`: differs from origin.capture when a series cuts the head
+    teid: int | None
+    partial: bool  # the head was cut
+
+
 Pair = tuple[str, str | None]  # header line: name as on the wire, value; (line, None) without a colon
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from leakscan.decode import Decoder
 from leakscan.losses import Losses
-from leakscan.model import Coverage, FrameBatch, Message
-from leakscan.protocols import Http1
+from leakscan.model import Coverage, FrameBatch, Head, Message
+from leakscan.protocols import Http1, message_of
 from leakscan.reassembly import Reassembler
 from leakscan.sieve import Sieve
 from leakscan.verdicts import Verdicts
@@ -28,10 +28,14 @@ class Reading:
 
     def messages(self) -> Iterator[Message]:
         """Every HTTP request, in the order in which their heads become complete."""
+        return map(message_of, self.heads())
+
+    def heads(self) -> Iterator[Head]:
+        """The same, not taken apart."""
         coverage, losses = self.coverage, self.losses
         for batches in self._series:
             verdicts, decoder = Verdicts(), Decoder(losses)
             segments = Sieve(decoder, verdicts, coverage, losses, self._sieve).segments(batches)
             chunks = Reassembler(verdicts, coverage, losses).reassemble(segments)
-            yield from Http1(coverage, losses).messages(chunks)
+            yield from Http1(coverage, losses).heads(chunks)
             decoder.end()

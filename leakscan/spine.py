@@ -20,9 +20,11 @@ from leakscan.errors import UsageError
 from leakscan.fields import fields, pairs_fields
 from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
+from leakscan.glance import Glance
 from leakscan.losses import Losses
-from leakscan.model import CONFIDENCES, Leak, Match, Message, Pair, Recipient
+from leakscan.model import CONFIDENCES, Head, Leak, Match, Message, Origin, Pair, Recipient, endpoints
 from leakscan.networks import NetworkEntry, Networks
+from leakscan.protocols import message_of
 from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.sources import expand
@@ -31,6 +33,7 @@ from leakscan.times import rfc3339
 
 SCHEMA = 1
 MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
+MAX_BEARERS = 4096  # kinds of requests (capture, tunnel, network) whose bearer is remembered
 MAX_WAITING = 10_000  # leaks that wait for one with an earlier frame
 
 
@@ -75,6 +78,7 @@ class Scan:
         self._captures: dict[str, int] = {}  # in the order in which leaks were found in them
         self._waiting: list[tuple[int, int, int, Leak]] = []
         self._number = count()
+        self._bearers: dict[tuple[Origin, int, bool, int], str] = {}
         self._least = CONFIDENCES.index(settings.min_confidence)
         self.summary = Summary(reading.losses, reading.coverage)
 
@@ -112,21 +116,42 @@ class Scan:
 
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
-        losses, summary, networks = self._reading.losses, self.summary, self._settings.networks
-        for message in self._reading.messages():
+        losses, networks = self._reading.losses, self._settings.networks
+        glance = Glance()
+        for head in self._reading.heads():
+            plain = glance.plain_host(head)
+            if plain is not None:
+                self._count(head, plain)
+                continue
+            message = message_of(head)
             matches = detect(fields(message, losses), losses)
             spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
             host = self.concealer.redact(message.host, spans)
             entry = networks.lookup(message.client, message.time_ns) if networks else None
             network, bearer = entry.network if entry else None, bearer_of(message, entry)[0]
-            summary.add_request(host=host, network=network, bearer=bearer, time_ns=message.time_ns)
+            self.summary.add_request(host=host, network=network, bearer=bearer, time_ns=message.time_ns)
             for match in matches:
                 if CONFIDENCES.index(match.confidence) < self._least:
                     losses["leaks.not-shown"] += 1
                     continue
                 leak = self._leak(message, match, entry, host, spans)
-                summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
+                self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
                 yield message.origin.capture, leak
+
+    def _count(self, head: Head, host: str) -> None:
+        """A request in which nothing was found: into the summary with it."""
+        client, _, server, _ = endpoints(head.key)
+        networks = self._settings.networks
+        entry = networks.lookup(client, head.time_ns) if networks else None
+        kind = (head.origin, head.key[0], head.teid is None, id(entry))
+        bearer = self._bearers.get(kind)
+        if bearer is None:
+            if len(self._bearers) >= MAX_BEARERS:
+                self._bearers.clear()
+            bearer = self._bearers[kind] = bearer_of(message_of(head), entry)[0]
+        network = entry.network if entry else None
+        host = self.concealer.redact(host or server)
+        self.summary.add_request(host=host, network=network, bearer=bearer, time_ns=head.time_ns)
 
     def _name(self, name: str) -> str:
         return name if self._settings.show_values else shown_name(name)

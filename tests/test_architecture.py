@@ -44,6 +44,7 @@ ROOMS = [
     "reading",
     "fields",
     "detectors",
+    "glance",
     "fingerprint",
     "conceal",
     "carriers",
@@ -122,7 +123,7 @@ def test_tables_and_folders_agree():
     helpers = {"__init__", "rows", "sections", "sparkline", "words", "writer"}
     files = {path.stem for path in (HOUSE / "formats").glob("*.py")} - helpers
     assert files == set(formats.FORMATS)
-    assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__"} == set(PROTOCOLS)
+    assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__", "heads"} == set(PROTOCOLS)
     assert {path.stem for path in (HOUSE / "cli").glob("*.py")} - {"__init__", "options"} == set(COMMANDS)
 
 

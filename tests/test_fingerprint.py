@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from publicsuffixlist import PSLFILE, PublicSuffixList
 
 from leakscan.fingerprint import fingerprint, registrable_domain
+from leakscan.show import redact
 
 DOMAINS = [
     # host, what it counts as
@@ -56,3 +59,13 @@ def test_what_makes_a_difference() -> None:
 
 def test_hostile_names() -> None:
     assert fingerprint("r", "header", "\ud800\x00é" * 1000, "\ud800.example").startswith("v1:")
+
+
+def test_the_rules_of_one_top_level_domain_suffice():
+    whole = PublicSuffixList()
+    rules = [line.decode() for line in Path(PSLFILE).read_bytes().splitlines() if line[:1] not in (b"", b"/")]
+    names = [rule.lstrip("!").replace("*", "any") for rule in rules[::7]]
+    names += [name.encode("idna").decode() for name in names if not name.isascii()]
+    for name in names:
+        for host in (name, f"a.{name}", f"a.b.{name}"):
+            assert registrable_domain(host) == redact(whole.privatesuffix(host) or host), host

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import struct
 
-import dpkt
-
 from leakscan.decode.walk import Step, Walk
 from leakscan.model import Segment
 
@@ -36,6 +34,8 @@ def ipv4(data: bytes, walk: Walk) -> Step:
     size = (data[0] & 15) * 4
     if data[0] >> 4 != 4 or size < 20:
         raise ValueError
+    import dpkt
+
     header = dpkt.ip.IP(data[:20])
     total = header.len if header.len >= size else len(data)
     walk.source, walk.destination = header.src, header.dst
@@ -105,6 +105,8 @@ def _next(protocol: int, payload: bytes, walk: Walk) -> Step:
 
 def udp(data: bytes, walk: Walk) -> Step:
     """RFC 768. A datagram to the port of a tunnel that does not hold one is just a datagram."""
+    import dpkt
+
     header = dpkt.udp.UDP(data[:8])
     payload = data[8 : header.ulen] if header.ulen >= 8 else data[8:]
     tunnel = walk.udp_tunnels.get(header.dport) or walk.udp_tunnels.get(header.sport)
@@ -123,6 +125,8 @@ def udp(data: bytes, walk: Walk) -> Step:
 
 def tcp(data: bytes, walk: Walk) -> Step:
     """RFC 9293 section 3.1: the end of every walk that finds what it came for."""
+    import dpkt
+
     header = dpkt.tcp.TCP(data[:20])
     size = header.off * 4
     if size < 20:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import struct
 
-import dpkt
-
 from leakscan.decode.internet import ip, ipv4, ipv6
 from leakscan.decode.walk import Layer, Step, Walk
 
@@ -74,6 +72,8 @@ def _no_ip(walk: Walk) -> Step:
 
 def sll(data: bytes, walk: Walk) -> Step:
     """Linux cooked capture."""
+    import dpkt
+
     header = dpkt.sll.SLL(data[:16])
     return _cooked(header.hrd, header.ethtype, data[16:], walk)
 

@@ -11,8 +11,6 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import dpkt
-
 from leakscan.losses import Losses
 from leakscan.model import Origin, Segment
 
@@ -25,8 +23,12 @@ MAX_PACKETS = 64
 Step = tuple["Layer", bytes] | None
 Layer = Callable[[bytes, "Walk"], Step]
 
-#: What a layer raises when its bytes end too early or contradict themselves: dpkt's own, and what escapes it.
-BAD_BYTES = (struct.error, IndexError, ValueError, dpkt.Error)
+
+def bad_bytes() -> tuple[type[Exception], ...]:
+    """What a layer raises when its bytes end too early or contradict themselves: dpkt's own, and what escapes it."""
+    import dpkt  # late, here and in the layers: 30 ms, and most captures have no odd frame
+
+    return struct.error, IndexError, ValueError, dpkt.Error
 
 
 class Walk:
@@ -86,7 +88,7 @@ class Walk:
                 depth += 1
                 layer, data = step
                 step = layer(data, self)
-        except BAD_BYTES:
+        except bad_bytes():
             self.losses["frame.cut" if self.cut else "frame.malformed"] += 1
             return
         if step is not None:

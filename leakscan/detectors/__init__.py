@@ -10,7 +10,8 @@ nothing: digits are not evidence.
 One value of a field gives one match, the best. A value that packs several (`X-Network-Info`, attribute lists) gives one
 for each part, and the part's name follows the rule's: `x-network-info.msisdn`.
 
-State: the built-in catalogue, read once. Bounds: `MAX_PARTS` of one value; those of encodings.py and catalogue.py.
+State: the built-in catalogue, read once; what was said of the last `MAX_ANSWERS` fields. Bounds: `MAX_PARTS` of one
+value; those of encodings.py and catalogue.py.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ from leakscan.model import CONFIDENCES, SEVERITIES, Field, Match
 __all__ = ["DETECTORS", "builtin", "catalogue_version", "detect", "examine"]
 
 MAX_PARTS = 64
+MAX_ANSWERS = 4096
+MAX_ANSWER_CHARS = 256
 _ATTRIBUTES = re.compile(r"[;,|&\s\0]+")
 
 
@@ -66,7 +69,24 @@ def detect(fields: Iterable[Field], losses: Losses, catalogue: Catalogue | None 
         if signatures is None:
             signatures = catalogue.lookup(field[1])
         if signatures:
-            matches.extend(examine(field, signatures, losses, catalogue))
+            matches.extend(_answer(field, signatures, losses, catalogue))
+    return matches
+
+
+def _answer(field: Field, signatures: Iterable[Signature], losses: Losses, catalogue: Catalogue) -> Iterable[Match]:
+    """`examine`, remembered: a subscriber's header comes with every request."""
+    answers = catalogue.answers
+    known = answers.get(field)
+    if known is None:
+        own = Losses()
+        known = examine(field, signatures, own, catalogue), own
+        if len(field.value) <= MAX_ANSWER_CHARS:
+            if len(answers) >= MAX_ANSWERS:
+                answers.clear()
+            answers[field] = known
+    matches, own = known
+    if own:
+        losses.merge(own)
     return matches
 
 

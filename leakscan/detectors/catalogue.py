@@ -18,7 +18,8 @@ from typing import Any
 
 from leakscan.detectors import names
 from leakscan.errors import FileMistake
-from leakscan.model import CONFIDENCES, SEVERITIES
+from leakscan.losses import Losses
+from leakscan.model import CONFIDENCES, SEVERITIES, Field, Match
 
 MAX_NAMES = 8192
 
@@ -100,6 +101,7 @@ class Catalogue:
                 self._by_key.setdefault(names.key(name), []).append(entry)
             self._by_word.extend((f"-{word}-", entry) for word in entry.words)
         self.seen: dict[str, tuple[Signature, ...]] = {}
+        self.answers: dict[Field, tuple[list[Match], Losses]] = {}  # kept by `detect`
 
     def lookup(self, name: str) -> tuple[Signature, ...]:
         """The signatures of a name as on the wire; those for its words when the name itself is unknown."""

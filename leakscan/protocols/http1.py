@@ -1,38 +1,39 @@
 """HTTP/1 requests (RFC 9112) from the chunks of client directions.
 
-In: chunks. Out: one Message a request head, whole or cut. Tolerant where real traffic is: bare LF, folded lines, spaces
+In: chunks. Out: one Head a request, whole or cut. Tolerant where real traffic is: bare LF, folded lines, spaces
 and bytes that don't belong, odd methods, absolute and CONNECT targets, Expect, Upgrade. Header lines stay raw: order,
 case, duplicates. Inside a body of known length a request line is body; after a hole, behind a tunnel (CONNECT, Upgrade)
 and after anything that is no request the next request line at the beginning of a segment counts.
 
 State: one parser a direction, from its first chunk to its last and only while it is inside of something, so that
 reassembly's bound on directions holds here too. Of an unfinished head at most MAX_HEAD_BYTES are kept, of all of them
-MAX_UNFINISHED_BYTES; of a body only how much is still to come.
+MAX_UNFINISHED_BYTES; of a body only how much is still to come. Of lines that came before, whether they matter to the
+framing: MAX_LINES of at most MAX_LINE_BYTES.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 from leakscan.losses import Losses
-from leakscan.model import TUNNEL_KINDS, Chunk, Coverage, Message, Origin, Pair, endpoints
-from leakscan.verdicts import MORE, REQUEST, REQUEST_LINE, classify
+from leakscan.model import Chunk, Coverage, Head, Message, Origin
+from leakscan.protocols.heads import CUT_LINE, MAX_HEADER_LINES, SPACE, message_of, parts
+from leakscan.verdicts import MORE, REQUEST, REQUEST_LINE, classify, usual_line
 
 MAX_HEAD_BYTES = 256 << 10
 MAX_UNFINISHED_BYTES = 32 << 20
-MAX_HEADER_LINES = 2000
 MAX_CHUNK_LINE = 4096  # size line of a chunked body, with extensions
 MAX_LENGTH_DIGITS = 19
+MAX_LINES = 8192
+MAX_LINE_BYTES = 256
 
 _HEAD_END = re.compile(rb"\n\r*\n")
-_LINE_END = re.compile(r"\r*\n(?![ \t])")
-_CUT_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32})[ \t]+([^\r\n]*)")
+#: A line that may bear on what follows the head: a field of RFC 9112 section 6 or 9, a folded line, CONNECT.
+_FRAMING = re.compile(rb"[ \t]|CONNECT[ \t]|(?:content-length|transfer-encoding|expect|upgrade)[ \t]*:", re.IGNORECASE)
 _DIGITS = re.compile(rf"[0-9]{{1,{MAX_LENGTH_DIGITS}}}\Z")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r*\Z")
-_SPACE = " \t\r\n"
 
 # What the parser expects next.
 HEAD, BODY, CHUNK_LINE, CHUNK_DATA, CHUNK_END, TRAILERS, LOST = range(7)
@@ -75,12 +76,21 @@ class Http1:
         self._parsers: dict[bytes, _Parser] = {}
         self._unfinished: dict[bytes, _Parser] = {}  # with a part of a head, the oldest first
         self._unfinished_bytes = 0
+        self._lines: dict[bytes, bool] = {}  # whether they say something of what follows the head
 
     def messages(self, chunks: Iterable[Chunk]) -> Iterator[Message]:
         """Requests in the order in which their heads become complete."""
+        return map(message_of, self.heads(chunks))
+
+    def heads(self, chunks: Iterable[Chunk]) -> Iterator[Head]:
+        """The same, not taken apart."""
         for chunk in chunks:
             parser = self._parsers.get(chunk.key)
             if parser is None:
+                head = self._only(chunk)
+                if head is not None:
+                    yield head
+                    continue
                 parser = self._parsers[chunk.key] = _Parser(chunk.key)
             before = len(parser.buffer)
             if chunk.skipped:
@@ -104,14 +114,14 @@ class Http1:
         else:
             self._unfinished.pop(parser.key, None)
 
-    def _give_up(self, parser: _Parser) -> Iterator[Message]:
+    def _give_up(self, parser: _Parser) -> Iterator[Head]:
         """Too much is unfinished in all: this head has waited longest."""
         before = len(parser.buffer)
         yield from self._cut(parser, "http.head-evicted")
         self._lose(parser)
         self._account(parser, before)
 
-    def _skip(self, parser: _Parser, count: int) -> Iterator[Message]:
+    def _skip(self, parser: _Parser, count: int) -> Iterator[Head]:
         """A hole of `count` bytes. Within a body it is body; anywhere else it took a head, or part of one, with it."""
         if parser.mode in (BODY, CHUNK_DATA) and count <= parser.remaining:
             parser.remaining -= count
@@ -122,7 +132,7 @@ class Http1:
         yield from self._cut(parser, "http.head-torn")
         self._lose(parser)
 
-    def _feed(self, parser: _Parser, chunk: Chunk) -> Iterator[Message]:
+    def _feed(self, parser: _Parser, chunk: Chunk) -> Iterator[Head]:
         data = chunk.data
         if parser.mode == LOST:
             if classify(data) not in (REQUEST, MORE):
@@ -137,9 +147,9 @@ class Http1:
                     data = data.lstrip(b"\r\n")
                     if not data:
                         return
-                message, data = self._head(parser, chunk, data)
-                if message is not None:
-                    yield message
+                head, data = self._head(parser, chunk, data)
+                if head is not None:
+                    yield head
             elif parser.mode in (BODY, CHUNK_DATA):
                 count = min(parser.remaining, len(data))
                 parser.remaining -= count
@@ -152,7 +162,7 @@ class Http1:
 
     # -- heads -----------------------------------------------------------------------------------------------------
 
-    def _head(self, parser: _Parser, chunk: Chunk, data: bytes) -> tuple[Message | None, bytes]:
+    def _head(self, parser: _Parser, chunk: Chunk, data: bytes) -> tuple[Head | None, bytes]:
         """Take bytes of a head; gives the message when it is complete, and the bytes behind it."""
         before = len(parser.buffer)
         mark = _Mark(chunk.frame, chunk.time_ns, chunk.teid, chunk.origin)
@@ -166,77 +176,95 @@ class Http1:
             parser.buffer = buffer
             parser.marks.append(mark)
             if len(buffer) > MAX_HEAD_BYTES or len(parser.marks) > MAX_HEAD_BYTES // 16:
-                line = REQUEST_LINE.match(buffer) or _CUT_LINE.match(buffer)
-                message = None if line is None else self._message(parser, buffer, line, partial=True)
+                line = REQUEST_LINE.match(buffer) or CUT_LINE.match(buffer)
+                head = None if line is None else self._made(parser, buffer, partial=True)
                 self._losses["http.head-too-long"] += 1
                 self._lose(parser)
-                return message, b""
+                return head, b""
             return None, b""
-        head, rest = buffer[: found.end()], buffer[found.end() :]
+        raw, rest = buffer[: found.end()], buffer[found.end() :]
         parser.marks.append(mark)
-        line = REQUEST_LINE.match(head)
-        if line is None:
+        if not REQUEST_LINE.match(raw):
             self._lose(parser)
             return None, b""
-        message = self._message(parser, head, line, partial=False)
-        self._begin_body(parser, message)
-        return message, rest
+        head = self._made(parser, raw, partial=False)
+        self._begin_body(parser, head)
+        return head, rest
 
-    def _cut(self, parser: _Parser, loss: str) -> Iterator[Message]:
+    def _only(self, chunk: Chunk) -> Head | None:
+        """The usual case, made short: a chunk that is exactly one head, which no body follows."""
+        raw = chunk.data
+        found = _HEAD_END.search(raw)
+        if chunk.skipped or found is None or found.end() != len(raw) or not usual_line(raw):
+            return None
+        lines = raw.split(b"\n")
+        if len(lines) > MAX_HEADER_LINES or self._framed(lines):
+            return None
+        self._coverage.requests += 1
+        key, _, _, _, frame, time_ns, teid, origin = chunk
+        return Head(key, raw, lines, origin, time_ns, frame, frame, origin.capture, teid, False)
+
+    def _cut(self, parser: _Parser, loss: str) -> Iterator[Head]:
         """The head ends here, unfinished: what there is of it is still searched."""
         if parser.mode == HEAD and parser.buffer:
-            line = REQUEST_LINE.match(parser.buffer) or _CUT_LINE.match(parser.buffer)
+            line = REQUEST_LINE.match(parser.buffer) or CUT_LINE.match(parser.buffer)
             if line is not None:
                 self._losses[loss] += 1
-                yield self._message(parser, parser.buffer, line, partial=True)
+                yield self._made(parser, parser.buffer, partial=True)
         parser.buffer = b""
         parser.marks.clear()
 
-    def _message(self, parser: _Parser, head: bytes, line: re.Match[bytes], partial: bool) -> Message:
-        client, client_port, server, server_port = endpoints(parser.key)
-        whole = line.re is REQUEST_LINE
-        method, target = line.group(1).decode("latin-1"), line.group(2).decode("latin-1").rstrip(" \t")
-        protocol = line.group(3).decode("latin-1").lower() if whole else ""
-        text = head[line.end() :].decode("latin-1")
-        headers = _pairs(text)
-        if len(headers) > MAX_HEADER_LINES:
+    def _made(self, parser: _Parser, raw: bytes, partial: bool) -> Head:
+        if raw.count(b"\n") > MAX_HEADER_LINES and len(parts(raw)[3]) > MAX_HEADER_LINES:
             self._losses["http.head-too-long"] += 1
-            headers, partial = headers[:MAX_HEADER_LINES], True
+            partial = True
         first, last = parser.marks[0], _latest(parser.marks)
         parser.buffer = b""
         parser.marks.clear()
         self._coverage.requests += 1
-        return Message(
+        return Head(
+            key=parser.key,
+            raw=raw,
+            lines=raw.split(b"\n"),
             origin=last.origin,
             time_ns=last.time_ns,
             frame=first.frame,
             frame_end=last.frame,
             begins_in=first.origin.capture,
-            client=client,
-            client_port=client_port,
-            server=server,
-            server_port=server_port,
             teid=last.teid,
-            tunnel=TUNNEL_KINDS[parser.key[0]],
-            protocol=protocol,
-            method=method,
-            target=target,
-            host=_host(method, target, headers, server),
-            headers=tuple(headers),
             partial=partial,
         )
 
     # -- bodies ----------------------------------------------------------------------------------------------------
 
-    def _begin_body(self, parser: _Parser, message: Message) -> None:
+    def _framed(self, lines: list[bytes]) -> bool:
+        """Whether a line may say what follows the head; some that do not are among them."""
+        known = self._lines
+        for line in lines:
+            framed = known.get(line)
+            if framed is None:
+                framed = _FRAMING.match(line) is not None
+                if len(line) <= MAX_LINE_BYTES:
+                    if len(known) >= MAX_LINES:
+                        known.clear()
+                    known[line] = framed
+            if framed:
+                return True
+        return False
+
+    def _begin_body(self, parser: _Parser, head: Head) -> None:
         """RFC 9112 section 6.3, for requests."""
-        length, chunked, upgrade = 0, False, message.method == "CONNECT"
-        for name, value in message.headers:
+        if not self._framed(head.lines):
+            parser.mode, parser.remaining = HEAD, 0
+            return
+        method, _, _, headers = parts(head.raw)
+        length, chunked, upgrade = 0, False, method == "CONNECT"
+        for name, value in headers[:MAX_HEADER_LINES]:
             if value is None or name[:1] not in "cCtTuUeE":
                 continue
             lower = name.rstrip(" \t").lower()
             if lower == "content-length":
-                digits = value.partition(",")[0].strip(_SPACE).lstrip("0")
+                digits = value.partition(",")[0].strip(SPACE).lstrip("0")
                 length = int(digits) if _DIGITS.match(digits) else 0
             elif lower == "transfer-encoding":
                 chunked = chunked or "chunked" in value.lower()
@@ -297,40 +325,3 @@ def _latest(marks: list[_Mark]) -> _Mark:
     if marks[0].origin.capture == marks[-1].origin.capture:
         return max(marks, key=lambda mark: mark.frame)
     return max(marks, key=lambda mark: mark.time_ns)
-
-
-def _pairs(text: str) -> list[Pair]:
-    """Header lines: (name, value), folded lines joined as on the wire, (line, None) without a colon."""
-    pairs: list[Pair] = []
-    folded = "\n " in text or "\n\t" in text
-    for line in _LINE_END.split(text) if folded else text.split("\n"):
-        name, colon, value = line.partition(":")
-        if colon:
-            pairs.append((name, value.strip(_SPACE)))
-        elif name := line.strip("\r\n"):
-            pairs.append((name, None))
-    return pairs
-
-
-def _host(method: str, target: str, headers: list[Pair], server: str) -> str:
-    """Lower case, no port: an absolute URI wins over Host, the first of several; else the server's address."""
-    authority = ""
-    if method == "CONNECT":
-        authority = target
-    elif not target.startswith("/") and "://" in target[:16]:
-        authority = re.split(r"[/?#]", target.split("://", 1)[1], maxsplit=1)[0]
-    if not authority:
-        authority = next((v for n, v in headers if v and len(n) < 8 and n.strip(_SPACE).lower() == "host"), "")
-    return _host_of(authority) or server
-
-
-@lru_cache(maxsize=4096)
-def _host_of(authority: str) -> str:
-    """The host of `user@host:port`, RFC 3986 section 3.2; "" when there is none."""
-    authority = authority.rpartition("@")[2].strip(_SPACE).lower()
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0]
-    name, _, port = authority.rpartition(":")
-    if name and ":" not in name and (not port or (port.isascii() and port.isdigit())):
-        authority = name
-    return authority.rstrip(".")

@@ -21,7 +21,7 @@ from leakscan.detectors import detect
 from leakscan.fields import fields
 from leakscan.losses import Losses
 from leakscan.model import Chunk, Coverage, FrameBatch, Segment
-from leakscan.protocols import Http1
+from leakscan.protocols import Http1, message_of
 from leakscan.reassembly import Reassembler
 from leakscan.sieve import Sieve
 from leakscan.sources import open_capture
@@ -51,7 +51,7 @@ class Recorded:
         sieve = Sieve(Decoder(losses), self.verdicts, coverage, losses)
         segments = self._kept(sieve.segments(self._copied(losses)), self.segments)
         chunks = self._kept(Reassembler(self.verdicts, coverage, losses).reassemble(segments), self.chunks)
-        self.messages = list(Http1(coverage, losses).messages(chunks))
+        self.heads = list(Http1(coverage, losses).heads(chunks))
         self.frames = coverage.frames
 
     def _copied(self, losses: Losses) -> Iterator[FrameBatch]:
@@ -131,23 +131,23 @@ def test_reassembly(each: Each, recorded: Recorded) -> None:
 
 
 def test_parse(each: Each, recorded: Recorded) -> None:
-    each("request", len(recorded.messages), lambda: Http1(Coverage(), Losses()).messages(recorded.chunks))
+    each("request", len(recorded.heads), lambda: Http1(Coverage(), Losses()).heads(recorded.chunks))
 
 
 def test_detect(each: Each, recorded: Recorded) -> None:
-    losses, messages = Losses(), recorded.messages
+    losses, messages = Losses(), [message_of(head) for head in recorded.heads]
     each("request", len(messages), lambda: (detect(fields(message, losses), losses) for message in messages))
 
 
 @pytest.mark.parametrize("leaking", [False, True], ids=["clean", "leaking"])
-def test_from_message_to_summary(each: Each, recorded: Recorded, leaking: bool) -> None:
-    """Fields, detection, concealing, carriers and the summary."""
-    messages = [message for message in recorded.messages if leaking == (message.headers[-1][0][:4] == "x-up")]
+def test_from_head_to_summary(each: Each, recorded: Recorded, leaking: bool) -> None:
+    """The glance, or fields, detection, concealing, carriers and the summary."""
+    heads = [head for head in recorded.heads if leaking == (b"\nx-up" in head.raw)]
 
     def make() -> Iterator[object]:
-        return Scan(Given(messages, Losses(), Coverage()), [], Settings(pseudonym_key=bytes(16))).leaks()
+        return Scan(Given(heads, Losses(), Coverage()), [], Settings(pseudonym_key=bytes(16))).leaks()
 
-    each("request", len(messages), make)
+    each("request", len(heads), make)
 
 
 def without_syns(batch: FrameBatch) -> FrameBatch:

@@ -19,7 +19,7 @@ from leakscan.detectors import builtin
 from leakscan.fingerprint import registrable_domain
 from leakscan.formats.rows import json_text, leak_object
 from leakscan.losses import Losses
-from leakscan.model import Coverage, Message
+from leakscan.model import Coverage, Head
 from leakscan.protocols import Http1
 from leakscan.reading import Reading
 from leakscan.reassembly import Reassembler
@@ -65,14 +65,14 @@ class Clock:
 
 
 class Given(Reading):
-    """A Reading that reads nothing: its messages come from elsewhere."""
+    """A Reading that reads nothing: its heads come from elsewhere."""
 
-    def __init__(self, messages: Iterable[Message], losses: Losses, coverage: Coverage) -> None:
+    def __init__(self, heads: Iterable[Head], losses: Losses, coverage: Coverage) -> None:
         super().__init__((), losses)
         self.coverage = coverage
-        self._given = messages
+        self._given = heads
 
-    def messages(self) -> Iterator[Message]:
+    def heads(self) -> Iterator[Head]:
         return iter(self._given)
 
 
@@ -89,8 +89,8 @@ def breakdown(path: str) -> dict[str, tuple[float, str, int]]:
     batches = clock.over("walk", open_capture(path, losses))
     segments = clock.over("sieve", Sieve(Decoder(losses), verdicts, coverage, losses).segments(batches))
     chunks = clock.over("reassembly", Reassembler(verdicts, coverage, losses).reassemble(segments))
-    messages = clock.over("parse", Http1(coverage, losses).messages(chunks))
-    scan = Scan(Given(messages, losses, coverage), [path], Settings())
+    heads = clock.over("parse", Http1(coverage, losses).heads(chunks))
+    scan = Scan(Given(heads, losses, coverage), [path], Settings())
     leaks = clock.over("detect", scan.leaks())
     for _ in clock.over("write", (json_text(leak_object(leak)) for group in (leaks, scan.rest()) for leak in group)):
         pass

@@ -1,0 +1,131 @@
+"""One glance at a request head: whether anything in it is worth taking it apart.
+
+In: heads. Out: the host of those in which the detectors find nothing and count nothing, None for all others. It asks
+the detectors themselves, line by line, and remembers what they said of a line: most lines of most requests have been
+there before, byte for byte. So it cannot differ from them, and a request whose lines are all known costs one look-up a
+line.
+
+State: the answers for at most MAX_LINES lines, targets and names each, none longer than MAX_LINE_BYTES.
+"""
+
+from __future__ import annotations
+
+from leakscan.detectors import builtin, detect
+from leakscan.detectors.catalogue import Catalogue
+from leakscan.fields import MAX_FIELDS, MAX_VALUE_CHARS, SPECIAL, pairs_fields, target_fields
+from leakscan.losses import Losses
+from leakscan.model import Field, Head
+from leakscan.protocols import host_of
+from leakscan.verdicts import usual_line
+
+MAX_LINES = 8192
+MAX_LINE_BYTES = 256
+
+#: What is known of a line: that there is nothing in it, that there is something, or (text) the host that it names.
+Known = bool | str
+_NOTHING, _SOMETHING = False, True
+
+
+class Glance:
+    """Remembers what the detectors said."""
+
+    def __init__(self, catalogue: Catalogue | None = None) -> None:
+        self._catalogue = builtin() if catalogue is None else catalogue
+        self._names: dict[bytes, bool] = {}
+        self._lines: dict[bytes, Known] = {}
+        self._targets: dict[bytes, Known] = {}
+
+    def plain_host(self, head: Head) -> str | None:
+        """The host that the request names, lower case and without a port ("": it names none), if that is all there is
+        to say of it; None if the head is worth more than a glance.
+        """
+        lines = head.lines
+        if head.partial or len(lines) > MAX_FIELDS:
+            return None
+        first, known = lines[0], self._lines
+        target = self._targets.get(first)
+        if target is None:
+            target = self._remember(self._targets, first, self._target(first))
+        if target is not _NOTHING:
+            return None
+        host = ""
+        for line in lines[1:]:
+            what = known.get(line)
+            if what is None:
+                what = self._remember(known, line, self._line(line))
+            if what:
+                if what is _SOMETHING:
+                    return None
+                host = host or str(what)
+        return host
+
+    def _remember(self, where: dict[bytes, Known], line: bytes, what: Known) -> Known:
+        if len(line) <= MAX_LINE_BYTES:
+            if len(where) >= MAX_LINES:
+                where.clear()
+            where[line] = what
+        return what
+
+    def _target(self, line: bytes) -> Known:
+        """Of a first line. What is not a usual one (an absolute URI, CONNECT) is left to whoever takes heads apart."""
+        if not usual_line(line + b"\n"):
+            return _SOMETHING
+        target = line.split(b" ")[1]
+        if target[:1] != b"/":
+            return _SOMETHING
+        path, _, query = target.partition(b"?")
+        pieces = path.split(b"/")
+        if b"=" not in pieces[-1]:
+            del pieces[-1]  # nothing follows it: it is no name
+        if (
+            len(line) <= MAX_VALUE_CHARS
+            and b";" not in path
+            and self._no_name(pieces + query.translate(_PIECES).split(b"&"))
+        ):
+            return _NOTHING
+        losses = Losses()
+        return self._says(target_fields(target.decode("latin-1"), losses), losses)
+
+    def _line(self, line: bytes) -> Known:
+        """Of a header line, or an empty one. A folded one, and one without a colon, need their neighbours."""
+        if line in (b"", b"\r"):
+            return _NOTHING
+        start, colon, rest = line.partition(b":")
+        if not colon or start[0] in b" \t":
+            return _SOMETHING
+        place = SPECIAL.get(start.decode("latin-1").lower()) if len(line) <= MAX_VALUE_CHARS else None
+        if place == "cookie" and self._no_name(rest.split(b";")):
+            return _NOTHING
+        if place == "referer" and self._no_name(rest.partition(b"?")[2].translate(_PIECES).split(b"&")):
+            return _NOTHING
+        name, value = start.decode("latin-1"), rest.decode("latin-1").strip(" \t\r\n")
+        losses = Losses()
+        said = self._says(pairs_fields([(name, value)], losses), losses)
+        if said is _NOTHING and value and name.strip(" \t\r").lower() == "host":
+            return host_of(value) or _SOMETHING
+        return said
+
+    def _no_name(self, pieces: list[bytes]) -> bool:
+        """Whether no piece begins with a name that a detector wants to see the value of. There may be more pieces than
+        fields: a name too many only costs a closer look.
+        """
+        known = self._names
+        for piece in pieces:
+            name = piece.partition(b"=")[0]
+            wanted = known.get(name)
+            if wanted is None:
+                if len(name) > MAX_LINE_BYTES:
+                    return False
+                if len(known) >= MAX_LINES:
+                    known.clear()
+                wanted = known[name] = bool(self._catalogue.lookup(name.decode("latin-1").strip()))
+            if wanted:
+                return False
+        return len(pieces) <= MAX_FIELDS
+
+    def _says(self, found: list[Field], losses: Losses) -> Known:
+        return _SOMETHING if detect(found, losses, self._catalogue) or losses else _NOTHING
+
+
+#: Where a name may begin in a query.
+_PIECES = bytes.maketrans(b";#", b"&&")
