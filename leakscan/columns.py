@@ -1,8 +1,9 @@
 """Headers of a whole batch at once: from frames to IP packets to TCP, as numpy columns over the batch's buffer.
 
 Vectorised twins of decode's plain cases: Ethernet with VLAN tags, Linux cooked (1 and 2), raw IP, BSD loopback; IPv4
-without fragments, IPv6 without extension headers; the same once more inside GTP-U. A frame that is anything else is
-marked in `odd` and left to decode; one that surely holds no TCP is counted here. No state.
+without options and fragments, IPv6 without extension headers; the same once more inside GTP-U. IP and TCP headers are
+gathered once, as rows of 32-bit words; everything else is arithmetic on those. A frame that is anything else is marked
+in `odd` and left to decode; one that surely holds no TCP is counted here. No state.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Bits = NDArray[np.bool_]
     Bytes = NDArray[np.uint8]
+    Tokens = NDArray[np.uint64]
 
 MAX_VLAN_TAGS = 4
 _IPV4, _IPV6 = 0x0800, 0x86DD
@@ -44,6 +46,8 @@ _WIRELESS = lookup((801, 802, 803), 1 << 16)
 _INET6 = lookup((10, 23, 24, 28, 30), 256)
 _TCP, _UDP, _ESP = 6, 17, 50
 _GTP_U = 2152
+TCP_HEADER = 20
+SYN = 2
 
 
 NO_TUNNEL = -1
@@ -58,24 +62,31 @@ class Packets(NamedTuple):
     cut: Bits  # the capture holds only the frame's first bytes
     teid: Ints  # of the GTP-U tunnel around it, NO_TUNNEL without
 
-    def take(self, which: Bits) -> Packets:
+    def take(self, which: Bits | Ints) -> Packets:
         return Packets._make(column[which] for column in self)
 
 
-class Carried(NamedTuple):
-    """What IP packets carry: columns."""
+class Segments(NamedTuple):
+    """TCP segments with a SYN or payload: columns."""
 
-    packets: Packets
-    at: Ints  # offset of the transport header
-    ip_end: Ints  # where the IP packet ends; behind packets.end when the snap length took its tail
+    frame: Ints
+    address: Ints  # offset of the source address in the buffer
+    width: Ints  # bytes of both addresses: 8 or 32
+    tcp: Ints  # offset of the TCP header
+    payload: Ints  # offset of the payload
+    end: Ints  # of the captured payload
+    missing: Ints
+    flags: Ints
+    seq: Ints
+    teid: Ints  # NO_TUNNEL outside of GTP-U
+    token: Tokens  # verdicts.Verdicts.token
+
+    def take(self, which: Bits | Ints) -> Segments:
+        return Segments._make(column[which] for column in self)
 
 
 def u16(buf: Bytes, at: Ints) -> Ints:
     return buf[at].astype(np.int64) << 8 | buf[at + 1]
-
-
-def u32(buf: Bytes, at: Ints) -> Ints:
-    return u16(buf, at) << 16 | u16(buf, at + 2)
 
 
 def add(losses: Losses, name: str, count: int | np.intp) -> None:
@@ -84,6 +95,8 @@ def add(losses: Losses, name: str, count: int | np.intp) -> None:
 
 
 Located = tuple[Packets, Packets]  # IPv4, IPv6
+#: Rows of 32-bit words, addresses and ports, and the TEIDs -> Verdicts.token of each column
+Hash = Callable[["Ints", "Ints"], "Tokens"]
 
 
 class Batch:
@@ -98,6 +111,7 @@ class Batch:
         self.odd: Bits = np.zeros(len(batch.start), np.bool_)
         self.losses = losses
         self.inner: list[Packets] = []  # found in GTP-U on the way
+        self.payload_bytes = 0  # of TCP, on the wire
 
     def packets(self, which: Bits, offset: Ints) -> Packets:
         teid = np.full(np.count_nonzero(which), NO_TUNNEL)
@@ -111,9 +125,28 @@ class Batch:
 
     def by_ethertype(self, good: Bits, kind: Ints, offset: Ints) -> Located:
         """Part frames by the EtherType before `offset`."""
-        self.odd |= good & _LAYERED[kind] & (kind != _IPV4) & (kind != _IPV6)
-        add(self.losses, "frame.not-ip", np.count_nonzero(good & ~_LAYERED[kind]))
-        return self.packets(good & (kind == _IPV4), offset), self.packets(good & (kind == _IPV6), offset)
+        is4, is6 = good & (kind == _IPV4), good & (kind == _IPV6)
+        rest = good & ~is4 & ~is6
+        if rest.any():
+            layered = _LAYERED[kind]
+            self.odd |= rest & layered
+            add(self.losses, "frame.not-ip", np.count_nonzero(rest & ~layered))
+        return self.packets(is4, offset), self.packets(is6, offset)
+
+    def words(self, at: Ints, size: int) -> Ints:
+        """The 32-bit words of the `size` bytes at each offset, a row for each word. Offsets must be in reach."""
+        items = np.ndarray((len(self.buf) - size + 1,), f"V{size}", self.buf.data, strides=(1,))
+        return items[at].view(">u4").reshape(len(at), size // 4).T.astype(np.int64, order="C")
+
+    def readable(self, packets: Packets, header: int) -> Packets:
+        """The packets of which the IP header, of `header` bytes, is there, and so far from the buffer's end that a TCP
+        header may follow; the others are odd.
+        """
+        good = (packets.offset + header <= packets.end) & (packets.offset <= len(self.buf) - header - TCP_HEADER)
+        if good.all():
+            return packets
+        self.odd[packets.frame[~good]] = True
+        return packets.take(good)
 
 
 def ethernet(batch: Batch) -> Located:
@@ -167,76 +200,119 @@ def raw(batch: Batch) -> Located:
     return batch.packets(good & (version == 4), batch.start), batch.packets(good & (version == 6), batch.start)
 
 
-def ipv4(batch: Batch, packets: Packets) -> Carried:
-    """TCP in IPv4; the rest is counted or marked odd."""
-    buf = batch.buf
-    good = packets.offset + 20 <= packets.end
-    batch.odd[packets.frame[~good]] = True
-    packets = packets.take(good)
-    offset = packets.offset
-    first = buf[offset]
-    size = (first & 15).astype(np.int64) * 4
-    total = u16(buf, offset + 2)
-    plain = (first >> 4 == 4) & (size >= 20) & (total >= size) & (u16(buf, offset + 6) & 0x3FFF == 0)
-    return _carried(batch, packets, plain, buf[offset + 9], _ODD_PROTOCOL, offset + size, offset + total)
+def ipv4(batch: Batch, packets: Packets, hashed: Hash) -> Segments:
+    """TCP segments in IPv4 without options; the rest is counted or marked odd."""
+    packets = batch.readable(packets, 20)
+    words = batch.words(packets.offset, 20 + TCP_HEADER)
+    total = words[0] & 0xFFFF
+    plain = (words[0] >> 24 == 0x45) & (total >= 20) & (words[1] & 0x3FFF == 0)
+    return _carried(
+        batch, packets, words, plain, words[2] >> 16 & 0xFF, _ODD_PROTOCOL, 20, packets.offset + total, hashed
+    )
 
 
-def ipv6(batch: Batch, packets: Packets) -> Carried:
-    """TCP in IPv6 without extension headers."""
-    buf = batch.buf
-    good = packets.offset + 40 <= packets.end
-    batch.odd[packets.frame[~good]] = True
-    packets = packets.take(good)
-    offset = packets.offset
-    length = u16(buf, offset + 4)
-    plain = (buf[offset] >> 4 == 6) & (length > 0)
-    return _carried(batch, packets, plain, buf[offset + 6], _ODD_NEXT_HEADER, offset + 40, offset + 40 + length)
+def ipv6(batch: Batch, packets: Packets, hashed: Hash) -> Segments:
+    """TCP segments in IPv6 without extension headers."""
+    packets = batch.readable(packets, 40)
+    words = batch.words(packets.offset, 40 + TCP_HEADER)
+    length = words[1] >> 16
+    plain = (words[0] >> 28 == 6) & (length > 0)
+    return _carried(
+        batch, packets, words, plain, words[1] >> 8 & 0xFF, _ODD_NEXT_HEADER, 40, packets.offset + 40 + length, hashed
+    )
 
 
 def _carried(
-    batch: Batch, packets: Packets, plain: Bits, protocol: Bytes, odd_protocol: Bits, at: Ints, ip_end: Ints
-) -> Carried:
-    """Part packets by what they carry. `plain`: nothing about the IP header itself is odd."""
+    batch: Batch,
+    packets: Packets,
+    words: Ints,
+    plain: Bits,
+    protocol: Ints,
+    odd_protocol: Bits,
+    header: int,
+    ip_end: Ints,
+    hashed: Hash,
+) -> Segments:
+    """Part packets by what they carry. `plain`: nothing about the IP header itself is odd; `header`: its length."""
     plain &= (ip_end <= packets.end) | packets.cut
-    udp = plain & (protocol == _UDP)
-    if udp.any():
-        readable = udp & (at + 8 <= np.minimum(packets.end, ip_end))
-        where = np.minimum(at, len(batch.buf) - 4)
-        tunnel = _TUNNEL_PORT[u16(batch.buf, where)] | _TUNNEL_PORT[u16(batch.buf, where + 2)]
-        inside = _gtp_u(batch, packets.take(udp & tunnel), at[udp & tunnel], ip_end[udp & tunnel])
-        entered = np.isin(packets.frame, inside.frame)
-        plain &= ~udp | (readable & ~tunnel) | entered
-        add(batch.losses, "udp", np.count_nonzero(udp & plain & ~entered))
-    plain &= ~odd_protocol[protocol]
-    batch.odd[packets.frame[~plain]] = True
-    other = plain & (protocol != _TCP) & (protocol != _UDP)
-    if other.any():
+    tcp = plain & (protocol == _TCP)
+    if not tcp.all():
+        entered = _datagrams(batch, packets, words[header // 4 :], plain & (protocol == _UDP), header, ip_end)
+        plain &= ~odd_protocol[protocol]
+        batch.odd[packets.frame[~plain]] = True
+        other = plain & ~tcp & ~entered & (protocol != _UDP)
         encrypted = np.count_nonzero(other & (protocol == _ESP))
         add(batch.losses, "ip.encrypted", encrypted)
         add(batch.losses, "ip.not-tcp", np.count_nonzero(other) - encrypted)
-    tcp = plain & (protocol == _TCP)
-    return Carried(packets.take(tcp), at[tcp], ip_end[tcp])
+        packets, words, ip_end = packets.take(tcp), words[:, tcp], ip_end[tcp]
+    return _segments(batch, packets, words, header, ip_end, hashed)
 
 
-def _gtp_u(batch: Batch, packets: Packets, at: Ints, ip_end: Ints) -> Packets:
-    """The packets inside G-PDUs without extension headers or with one, TS 29.281 clause 5; noted in `batch.inner`."""
+def _datagrams(batch: Batch, packets: Packets, words: Ints, udp: Bits, header: int, ip_end: Ints) -> Bits:
+    """UDP: counted, marked odd when it may be a tunnel, but for GTP-U, into which we look; gives those. `words` begin
+    with the UDP header."""
+    entered = np.zeros(len(udp), np.bool_)
+    if not udp.any():
+        return entered
+    tunnel = udp & (_TUNNEL_PORT[words[0] >> 16] | _TUNNEL_PORT[words[0] & 0xFFFF])
+    if tunnel.any():
+        which = np.flatnonzero(tunnel)
+        there = _gtp_u(batch, packets.take(which), words[:, which], packets.offset[which] + header, ip_end[which])
+        entered[which[there]] = True
+    odd = udp & ~entered & (tunnel | (packets.offset + header + 8 > np.minimum(packets.end, ip_end)))
+    batch.odd[packets.frame[odd]] = True
+    add(batch.losses, "udp", np.count_nonzero(udp & ~odd & ~entered))
+    return entered
+
+
+def _gtp_u(batch: Batch, packets: Packets, words: Ints, at: Ints, ip_end: Ints) -> Bits:
+    """Note the packets inside G-PDUs without extension headers or with one, TS 29.281 clause 5, in `batch.inner`."""
     buf, last = batch.buf, len(batch.buf) - 4
-    there = (packets.teid == NO_TUNNEL) & (at + 8 + 12 <= np.minimum(packets.end, ip_end))
-    at = np.minimum(at, last - 16)
-    whole = at + u16(buf, at + 4) == ip_end
-    flags, kind = buf[at + 8], buf[at + 9]
-    there &= (u16(buf, at + 2) == _GTP_U) & whole & (flags & 0xF0 == 0x30) & (kind == 255)
-    offset = at + 16 + 4 * (flags & 7 > 0)
-    extended = (flags & 4 > 0) & (buf[at + 19] > 0)
-    size = np.where(extended, buf[np.minimum(offset, last)].astype(np.int64) * 4, 0)
-    offset += size
-    there &= ~extended | ((size > 0) & (offset <= packets.end) & (buf[np.minimum(offset, last) - 1] == 0))
     end = np.minimum(packets.end, ip_end)
+    there: Bits = (packets.teid == NO_TUNNEL) & (at + 8 + 12 <= end)
+    flags, kind = words[2] >> 24, words[2] >> 16 & 0xFF
+    there &= (words[0] & 0xFFFF == _GTP_U) & (at + (words[1] >> 16) == ip_end) & (flags & 0xF0 == 0x30) & (kind == 255)
+    offset = at + 16 + 4 * (flags & 7 > 0)
+    extended = (flags & 4 > 0) & (words[4] & 0xFF > 0)
+    if extended.any():
+        size = np.where(extended, buf[np.minimum(offset, last)].astype(np.int64) * 4, 0)
+        offset += size
+        there &= ~extended | ((size > 0) & (offset <= packets.end) & (buf[np.minimum(offset, last) - 1] == 0))
     there &= offset < end
-    inside = Packets(packets.frame, offset, end, packets.cut, u32(buf, at + 12)).take(there)
+    inside = Packets(packets.frame, offset, end, packets.cut, words[3]).take(there)
     if len(inside.frame):
         batch.inner.append(inside)
-    return inside
+    return there
+
+
+def _segments(batch: Batch, packets: Packets, words: Ints, header: int, ip_end: Ints, hashed: Hash) -> Segments:
+    """Read TCP headers; keep what has a SYN or payload."""
+    at, base = packets.offset + header, header // 4
+    end = np.minimum(packets.end, ip_end)
+    payload = at + (words[base + 3] >> 28) * 4
+    flags = words[base + 3] >> 16 & 0xFF
+    good = (at + TCP_HEADER <= payload) & (payload <= end)
+    if not good.all():
+        batch.odd[packets.frame[~good]] = True
+    batch.payload_bytes += int((ip_end - payload)[good].sum())
+    missing = ip_end - end
+    add(batch.losses, "tcp.cut", np.count_nonzero(missing[good]))
+    good &= (flags & SYN != 0) | (ip_end > payload)
+    words, addresses = words[:, good], 8 if header == 20 else 32
+    teid = packets.teid[good]
+    return Segments(
+        frame=packets.frame[good],
+        address=at[good] - addresses,
+        width=np.full(len(teid), addresses),
+        tcp=at[good],
+        payload=payload[good],
+        end=end[good],
+        missing=missing[good],
+        flags=flags[good],
+        seq=words[base + 1],
+        teid=teid,
+        token=hashed(words[base - addresses // 4 : base + 1], teid),
+    )
 
 
 def by_version(batch: Batch, packets: Packets) -> Located:

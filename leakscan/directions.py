@@ -89,11 +89,11 @@ class Table:
         """Whether it needs no `keep` to survive the next giving up."""
         return key in self._young
 
-    def keep(self, key: bytes, state: State) -> list[Direction]:
-        """Put or move a direction into the younger generation; gives the Directions that are given up for it."""
+    def keep(self, key: bytes, state: State) -> list[Direction] | None:
+        """Put or move a direction into the younger generation; gives the Directions given up for it, if any."""
         self._young[key] = state
         if len(self._young) <= self._half:
-            return []
+            return None
         given_up, self._old, self._young = self._old, self._young, {}
         return [other for name, other in given_up.items() if isinstance(other, Direction) and name not in self._old]
 

@@ -79,6 +79,15 @@ class Segment(NamedTuple):
     time_ns: int
     teid: int | None  # GTP-U tunnel endpoint, outermost
     origin: Origin
+    token: int = 0  # verdicts.Verdicts.token of the key, when it is known
+
+
+class Openings(NamedTuple):
+    """SYNs without payload that follow each other: (key, sequence number, flags, time in ns) as in Segment. Most SYNs
+    open a direction that nobody has seen before, and need no Segment for that.
+    """
+
+    syns: list[tuple[bytes, int, int, int]]
 
 
 class Chunk(NamedTuple):

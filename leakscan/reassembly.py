@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 
 from leakscan.directions import Direction, Meta, State, Table, after_syn, syn_seen
 from leakscan.losses import Losses
-from leakscan.model import Chunk, Coverage, Origin, Segment, reverse_key
+from leakscan.model import Chunk, Coverage, Openings, Origin, Segment, reverse_key
 from leakscan.pieces import fit
 from leakscan.verdicts import (
     DEAD,
@@ -33,6 +33,7 @@ from leakscan.verdicts import (
     begins_anew,
     classify,
     is_request_so_far,
+    usual_line,
 )
 
 MAX_STREAMS = 1 << 16  # directions in the table
@@ -64,10 +65,10 @@ class Reassembler:
         self._recent: dict[bytes, list[tuple[int, bytes]]] = {}
         self._swept = 0
 
-    def reassemble(self, segments: Iterable[Segment]) -> Iterator[Chunk]:
+    def reassemble(self, segments: Iterable[Segment | Openings]) -> Iterator[Chunk]:
         """Chunks of all request directions; the end of `segments` ends every stream."""
         for segment in segments:
-            yield from self.feed(segment)
+            yield from self.feed(segment) if isinstance(segment, Segment) else self.open(segment)
         yield from self.end()
 
     def feed(self, segment: Segment) -> list[Chunk]:
@@ -81,7 +82,7 @@ class Reassembler:
         if state is not None and not self._table.is_fresh(key):
             self._keep(key, state, out)
         if segment.flags & _SYN:
-            state = self._open(segment, state, out)
+            state = self._open(key, segment.seq, segment.flags, state, out)
         elif isinstance(state, Direction) and state.expects(segment):
             out.append(self._next(state, segment))
             return out
@@ -93,6 +94,17 @@ class Reassembler:
             self._take(state, segment, out)
         return out
 
+    def open(self, openings: Openings) -> list[Chunk]:
+        """The same for SYNs without payload."""
+        out: list[Chunk] = []
+        for key, seq, flags, time_ns in openings.syns:
+            self._sweep(time_ns, out)
+            state = self._table.find(key)
+            if state is not None and not self._table.is_fresh(key):
+                self._keep(key, state, out)
+            self._open(key, seq, flags, state, out)
+        return out
+
     def end(self) -> list[Chunk]:
         """No more segments: every stream ends here."""
         out: list[Chunk] = []
@@ -102,15 +114,15 @@ class Reassembler:
         return out
 
     def _keep(self, key: bytes, state: State, out: list[Chunk]) -> None:
-        for other in self._table.keep(key, state):
+        for other in self._table.keep(key, state) or ():
             if other.held_bytes:
                 self._losses["tcp.stream-evicted"] += 1
             self._finish(other, out)
 
-    def _open(self, segment: Segment, state: State | None, out: list[Chunk]) -> State:
+    def _open(self, key: bytes, seq: int, flags: int, state: State | None, out: list[Chunk]) -> State:
         """A SYN: a new direction, unless it is a retransmission of the one we know."""
-        client = not segment.flags & _ACK
-        first = (segment.seq + 1) % _WRAP
+        client = not flags & _ACK
+        first = (seq + 1) % _WRAP
         fresh = syn_seen(first, client)
         if isinstance(state, Direction):
             if first == state.isn:
@@ -119,10 +131,10 @@ class Reassembler:
         elif state == fresh:
             return state
         elif state is not None and state > FREE:
-            self._verdicts.note(self._verdicts.token(segment.key), FREE)
-        if client or self._table.find(reverse_key(segment.key)) is None:
+            self._verdicts.note(self._verdicts.token(key), FREE)
+        if client or self._table.find(reverse_key(key)) is None:
             self._coverage.streams += 1
-        self._keep(segment.key, fresh, out)
+        self._keep(key, fresh, out)
         return fresh
 
     def _wake(self, segment: Segment, state: int | None, out: list[Chunk]) -> Direction | None:
@@ -134,25 +146,37 @@ class Reassembler:
         if state is not None and state < FREE:
             first, client = after_syn(state)
             if segment.seq == first and not segment.missing:  # the usual case, and cheaper without a Direction
+                if usual_line(payload):
+                    self._begin(segment, True, client, out)
+                    return None
                 what, _ = beginning(payload)
                 if what not in (REQUEST, MORE):
-                    self._ignore(key, RESPONSES if what == RESPONSE else DEAD, payload, True, out)
+                    self._ignore(key, RESPONSES if what == RESPONSE else DEAD, payload, True, out, segment.token)
                     return None
             direction = Direction(key, first, True, client, segment.time_ns)
         elif state is None or state == WATCHED:
             what = classify(payload)
             if what not in (REQUEST, MORE) or self._is_server(key):
-                self._ignore(key, RESPONSES if what == RESPONSE else WATCHED, payload, state is None, out)
+                self._ignore(
+                    key, RESPONSES if what == RESPONSE else WATCHED, payload, state is None, out, segment.token
+                )
                 return None
             direction = Direction(key, segment.seq, False, False, segment.time_ns)
             if state == WATCHED:
                 direction.counted = True
                 self._verdicts.note(self._verdicts.token(key), FREE)
         else:
-            self._ignore(key, state, payload, False, out)
+            self._ignore(key, state, payload, False, out, segment.token)
             return None
         self._keep(key, direction, out)
         return direction
+
+    def _begin(self, segment: Segment, synced: bool, client: bool, out: list[Chunk]) -> None:
+        """The usual case, made short: a direction whose first segment holds a whole request line."""
+        direction = Direction(segment.key, segment.seq, synced, client, segment.time_ns)
+        direction.http = True
+        self._keep(segment.key, direction, out)
+        out.append(self._next(direction, segment))
 
     def _is_server(self, key: bytes) -> bool:
         other = self._table.find(reverse_key(key))
@@ -160,8 +184,8 @@ class Reassembler:
             return other.http or other.client
         return other is not None and other < FREE and after_syn(other)[1]
 
-    def _ignore(self, key: bytes, code: int, data: bytes, first: bool, out: list[Chunk]) -> None:
-        """From here on the sieve may drop this direction. `first`: count what it is."""
+    def _ignore(self, key: bytes, code: int, data: bytes, first: bool, out: list[Chunk], token: int = 0) -> None:
+        """From here on the sieve may drop this direction. `first`: count what it is. `token`: as in Segment."""
         if code == RESPONSES:
             self._coverage.examined_bytes += len(data)
         elif first and data[:1] == b"\x16" and data[1:2] == b"\x03" and data[5:6] == b"\x01":
@@ -170,7 +194,7 @@ class Reassembler:
         elif first and self._table.find(reverse_key(key)) not in (WATCHED, DEAD):
             self._losses["tcp.other"] += 1
         self._keep(key, code, out)
-        self._verdicts.note(self._verdicts.token(key), code)
+        self._verdicts.note(token or self._verdicts.token(key), code)
 
     # -- one direction ---------------------------------------------------------------------------------------------
 
@@ -214,7 +238,7 @@ class Reassembler:
 
     def _next(self, direction: Direction, segment: Segment) -> Chunk:
         """The usual case, made short: the next bytes of a request direction."""
-        key, _, _, data, _, sound, frame, time_ns, teid, origin = segment
+        key, _, _, data, _, sound, frame, time_ns, teid, origin, _ = segment
         self._remember(key, direction.position, data)
         direction.position += len(data)
         direction.time_ns = time_ns

@@ -11,47 +11,24 @@ depend on where a batch ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscan.columns import LOCATE, NO_TUNNEL, Batch, Carried, Located, add, by_version, ipv4, ipv6, lookup, u32
+from leakscan.columns import LOCATE, NO_TUNNEL, SYN, Batch, Located, Segments, by_version, ipv4, ipv6, lookup
 from leakscan.decode import Decoder
 from leakscan.decode.internet import checksum_right
 from leakscan.losses import Losses
-from leakscan.model import TUNNEL_KINDS, Coverage, FrameBatch, Segment
+from leakscan.model import TUNNEL_KINDS, Coverage, FrameBatch, Openings, Segment
 from leakscan.verdicts import DEAD, RESPONSES, SLOTS, WATCHED, Verdicts
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from leakscan.columns import Bits, Bytes, Ints
-
-    Tokens = NDArray[np.uint64]
+    from leakscan.columns import Bits, Bytes, Ints, Tokens
 
 MIN_BUFFER_BYTES = 64  # columns may look this far behind a short frame
-_SYN = 2
 _PLAIN, _IN_GTP_U = (bytes((TUNNEL_KINDS.index(kind),)) for kind in ("", "gtp-u"))  # first byte of a key
 _TOKEN = lookup(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 256)
 _SPACE = lookup(b" \t\r\n", 256)
-
-
-class _Segments(NamedTuple):
-    """TCP segments with a SYN or payload: columns."""
-
-    frame: Ints
-    address: Ints  # offset of the source address in the buffer
-    width: Ints  # bytes of both addresses: 8 or 32
-    tcp: Ints  # offset of the TCP header
-    payload: Ints  # offset of the payload
-    end: Ints  # of the captured payload
-    missing: Ints
-    flags: Ints
-    teid: Ints  # columns.NO_TUNNEL outside of GTP-U
-    token: Tokens
-
-    def take(self, which: Bits | Ints) -> _Segments:
-        return _Segments._make(column[which] for column in self)
 
 
 class Sieve:
@@ -67,7 +44,7 @@ class Sieve:
         self._enabled = enabled
         self._multipliers = np.array(verdicts.multipliers, np.uint64)
 
-    def segments(self, batches: Iterable[FrameBatch]) -> Iterator[Segment]:
+    def segments(self, batches: Iterable[FrameBatch]) -> Iterator[Segment | Openings]:
         """Segments in capture order."""
         for batch in batches:
             self._coverage.frames += len(batch.start)
@@ -88,72 +65,45 @@ class Sieve:
         frame = bytes(memoryview(batch.buffer)[start : start + captured])
         return self._decoder.decode(frame, wire, batch.first_frame + index, int(batch.time_ns[index]), batch.origin)
 
-    def _sift(self, frames: FrameBatch, locate: Callable[[Batch], Located]) -> Iterator[Segment]:
+    def _sift(self, frames: FrameBatch, locate: Callable[[Batch], Located]) -> Iterator[Segment | Openings]:
         batch = Batch(frames, self._losses)
         parts = self._plain(batch, locate(batch))
         for packets in batch.inner:
             parts += self._plain(batch, by_version(batch, packets))
-        segments = parts[0]
+        self._coverage.tcp_payload_bytes += batch.payload_bytes
+        segments = parts[0] if parts else None
         if len(parts) > 1:
-            segments = _Segments._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+            segments = Segments._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
             segments = segments.take(np.argsort(segments.frame, kind="stable"))
         odd = [segment for index in np.flatnonzero(batch.odd).tolist() for segment in self._decode(frames, index)]
-        reopened = [self._verdicts.token(segment.key) for segment in odd if segment.flags & _SYN]
+        reopened = [self._verdicts.token(segment.key) for segment in odd if segment.flags & SYN]
+        if segments is None:
+            yield from odd
+            return
         kept = segments.take(~self._ignored(batch.buf, segments, reopened))
-        yield from self._build(batch, frames, kept, iter(odd))
+        yield from self._build(frames, kept, iter(odd))
 
-    def _plain(self, batch: Batch, located: Located) -> list[_Segments]:
-        """The segments in IPv4 packets and, if there are any, those in IPv6 packets."""
-        packets4, packets6 = located
-        parts = [self._tcp(batch, ipv4(batch, packets4), 4)]
-        if len(packets6.frame):
-            parts.append(self._tcp(batch, ipv6(batch, packets6), 6))
-        return parts
+    def _plain(self, batch: Batch, located: Located) -> list[Segments]:
+        """The segments in IPv4 packets and those in IPv6 packets, whatever there is of them."""
+        ways = zip(located, (ipv4, ipv6), strict=True)
+        return [way(batch, packets, self._tokens) for packets, way in ways if len(packets.frame)]
 
-    def _tcp(self, batch: Batch, carried: Carried, version: int) -> _Segments:
-        """Read TCP headers; keep what has a SYN or payload."""
-        buf = batch.buf
-        packets, at, ip_end = carried
-        end = np.minimum(packets.end, ip_end)
-        payload = at + (buf[np.minimum(at + 12, len(buf) - 1)] >> 4).astype(np.int64) * 4
-        good = (at + 20 <= payload) & (payload <= end)
-        batch.odd[packets.frame[~good]] = True
-        self._coverage.tcp_payload_bytes += int((ip_end - payload)[good].sum())
-        add(self._losses, "tcp.cut", np.count_nonzero((ip_end > end) & good))
-        flags = buf[np.minimum(at + 13, len(buf) - 1)].astype(np.int64)
-        good &= (flags & _SYN != 0) | (ip_end > payload)
-        width = 8 if version == 4 else 32
-        found = _Segments(
-            frame=packets.frame,
-            address=packets.offset + (12 if version == 4 else 8),
-            width=np.full(len(at), width),
-            tcp=at,
-            payload=payload,
-            end=end,
-            missing=ip_end - end,
-            flags=flags,
-            teid=packets.teid,
-            token=at.view(np.uint64),  # a placeholder of the right size
-        ).take(good)
-        return found._replace(token=self._tokens(buf, found, width // 4))
-
-    def _tokens(self, buf: Bytes, segments: _Segments, words: int) -> Tokens:
-        """Verdicts.token for many directions at once. `words`: 32-bit words of both addresses."""
-        total = u32(buf, segments.tcp).astype(np.uint64) * self._multipliers[words]
-        total += (segments.teid != NO_TUNNEL).astype(np.uint64) * self._multipliers[10]
-        for index in range(words):
-            total += u32(buf, segments.address + 4 * index).astype(np.uint64) * self._multipliers[index]
+    def _tokens(self, words: Ints, teid: Ints) -> Tokens:
+        """Verdicts.token for many directions at once."""
+        total = (teid != NO_TUNNEL).astype(np.uint64) * self._multipliers[10]
+        for row, multiplier in zip(words.view(np.uint64), self._multipliers[: len(words)], strict=True):
+            total += row * multiplier
         total = (total ^ (total >> np.uint64(32))) * self._multipliers[9]
         tokens: Tokens = np.maximum(total, np.uint64(1))
         return tokens
 
-    def _ignored(self, buf: Bytes, segments: _Segments, reopened: list[int]) -> Bits:
+    def _ignored(self, buf: Bytes, segments: Segments, reopened: list[int]) -> Bits:
         """Payload that reassembly would ignore. Of directions that this batch opens again (a SYN, also in an odd frame:
         `reopened`; a segment that may begin a request, when they are watched) nothing is.
         """
         slot = (segments.token & np.uint64(SLOTS - 1)).astype(np.int64)
         codes = np.where(self._verdicts.tags[slot] == segments.token, self._verdicts.codes[slot], 0)
-        again = (segments.flags & _SYN != 0) & (codes > 0)
+        again = (segments.flags & SYN != 0) & (codes > 0)
         watched = np.flatnonzero(codes == WATCHED)
         if len(watched):
             again[watched] |= _may_begin(buf, segments.payload[watched], segments.end[watched])
@@ -164,33 +114,45 @@ class Sieve:
         self._coverage.examined_bytes += int((segments.end - segments.payload)[responses].sum())
         return codes > 0
 
-    def _build(
-        self, batch: Batch, frames: FrameBatch, segments: _Segments, odd: Iterator[Segment]
-    ) -> Iterator[Segment]:
+    def _build(self, frames: FrameBatch, segments: Segments, odd: Iterator[Segment]) -> Iterator[Segment | Openings]:
         """Python objects, at last, for what is left, and odd segments in their places. Asks again what reassembly has
         decided meanwhile: so nothing may be looked at before its turn.
         """
-        seqs = u32(batch.buf, segments.tcp + 4).tolist()
         times = frames.time_ns[segments.frame].tolist()
         view, fresh, origin, first = memoryview(frames.buffer), self._verdicts.fresh, frames.origin, frames.first_frame
-        rows = zip(*(column.tolist() for column in segments), seqs, times, strict=True)
+        rows = zip(*(column.tolist() for column in segments), times, strict=True)
         waiting = next(odd, None)
-        for frame, address, width, tcp, payload, end, missing, flags, teid, token, seq, time_ns in rows:
-            while waiting is not None and waiting.frame < first + frame:
-                yield waiting
-                waiting = next(odd, None)
-            if token in fresh and not flags & _SYN:
+        syns: list[tuple[bytes, int, int, int]] = []
+        for frame, address, width, tcp, payload, end, missing, flags, seq, teid, token, time_ns in rows:
+            kind, tunnel = (_PLAIN, None) if teid == NO_TUNNEL else (_IN_GTP_U, teid)
+            if waiting is not None and waiting.frame < first + frame:
+                if syns:
+                    yield Openings(syns)
+                    syns = []
+                while waiting is not None and waiting.frame < first + frame:
+                    yield waiting
+                    waiting = next(odd, None)
+            if flags & SYN:
+                if payload == end and not missing:
+                    key = kind + bytes(view[address : address + width]) + bytes(view[tcp : tcp + 4])
+                    syns.append((key, seq, flags, time_ns))
+                    continue
+            elif token in fresh:
                 code = fresh[token]
                 if code == RESPONSES:
                     self._coverage.examined_bytes += end - payload
                 if code in (RESPONSES, DEAD):
                     continue
+            if syns:
+                yield Openings(syns)
+                syns = []
             addresses = bytes(view[address : address + width])
             segment = bytes(view[tcp:end])
             sound = missing > 0 or payload == end or checksum_right(addresses, segment)
-            kind, tunnel = (_PLAIN, None) if teid == NO_TUNNEL else (_IN_GTP_U, teid)
             key, data = kind + addresses + segment[:4], segment[payload - tcp :]
-            yield Segment(key, seq, flags, data, missing, sound, first + frame, time_ns, tunnel, origin)
+            yield Segment(key, seq, flags, data, missing, sound, first + frame, time_ns, tunnel, origin, token)
+        if syns:
+            yield Openings(syns)
         if waiting is not None:
             yield waiting
             yield from odd

@@ -30,6 +30,8 @@ REQUEST_LINE = re.compile(rb"(" + _METHOD + rb")[ \t]+([^\r\n]*?)[ \t]*(HTTP/1\.
 _STATUS_LINE = re.compile(rb"HTTP/[01]\.[0-9][ \t]+[0-9]{3}|ICY 200")
 _LINE_SO_FAR = re.compile(rb"(?:" + _METHOD + rb"(?:[ \t]+[^\r\n]*)?\r*)?\Z")
 _USUAL_METHODS = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIONS ", b"DELETE ")
+#: First bytes of a request line, a status line, or an empty line before either.
+_MAY_BEGIN = frozenset(b"\r\n!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _KNOWN_METHOD = rb"(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT|PROPFIND|REPORT|SEARCH|LOCK)[ \t]+"
 _KNOWN_LINE = re.compile(_KNOWN_METHOD)
 _KNOWN_LINE_SO_FAR = re.compile(_KNOWN_METHOD + rb"(?:/|https?://)[^\r\n]*\Z")
@@ -40,10 +42,11 @@ _PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
 def usual_line(data: bytes) -> bool:
     """Whether `data` begins with a request line as nearly all are: REQUEST_LINE would agree, and take longer."""
+    if not data.startswith(_USUAL_METHODS):
+        return False
     line = data[: max(0, data.find(b"\r\n"))]
     return (
-        line.startswith(_USUAL_METHODS)
-        and line[-9:-1] == b" HTTP/1."
+        line[-9:-1] == b" HTTP/1."
         and line[-1:].isdigit()
         and line.count(b" ") == 2
         and not (b"\t" in line or b"\n" in line or b"\r" in line)
@@ -52,6 +55,8 @@ def usual_line(data: bytes) -> bool:
 
 def classify(data: bytes) -> str:
     """REQUEST, RESPONSE or OTHER by the first bytes of a direction; MORE when they do not suffice."""
+    if data and data[0] not in _MAY_BEGIN:
+        return OTHER
     if usual_line(data):
         return REQUEST
     body = data.lstrip(b"\r\n")
