@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -26,17 +26,18 @@ class Interrupted(BaseException):  # not an Exception: nothing on the way may ta
 class Gate:
     """Lets signals through as Interrupted where that does no harm."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Sequence[signal.Signals] = SIGNALS) -> None:
+        self._signals = signals
         self._closed = 0
         self._waiting: int | None = None
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Within, SIGINT and SIGTERM raise Interrupted, also where they were ignored at the start."""
+        """Within, the signals raise Interrupted, also where they were ignored at the start."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in SIGNALS}
+        before = {number: signal.getsignal(number) for number in self._signals}
 
         def restore() -> None:
             for number, handler in before.items():
@@ -50,7 +51,7 @@ class Gate:
             else:
                 raise Interrupted(number)
 
-        for number in SIGNALS:
+        for number in self._signals:
             signal.signal(number, handle)
         try:
             yield

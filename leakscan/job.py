@@ -28,12 +28,12 @@ from leakscan.progress import Progress
 from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.sources import expand
-from leakscan.spine import Scan, Settings
-from leakscan.summary import Summary
 from leakscan.times import rfc3339
 
 if TYPE_CHECKING:
     from leakscan.fleet import Fleet
+    from leakscan.spine import Scan
+    from leakscan.summary import Summary
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
 PIPE_COLUMNS = 80
@@ -63,17 +63,14 @@ class Options:
 
 def analyse(options: Options) -> int:
     """Find the leaks, write the results; gives the exit code."""
-    settings = Settings(
-        min_confidence=options.min_confidence,
-        show_values=options.show_values,
-        pseudonym_key=None if options.pseudonym_key is None else read_key(options.pseudonym_key),
-        networks=None if options.networks is None else Networks.load(options.networks),
-        networks_name=options.networks,
-    )
+    key = None if options.pseudonym_key is None else read_key(options.pseudonym_key)
+    networks = None if options.networks is None else Networks.load(options.networks)
     wanted = [parse_output(spec) for spec in options.outputs]
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
         losses = Losses(partial(_warn, progress))
         names = expand(options.captures, losses)
+        gate = Gate()
+        reading = _reading(options, names, losses, gate, progress, stack)
         live = "-" in names
         writers: list[Writer] = []
         for format_name, path in wanted:
@@ -84,8 +81,17 @@ def analyse(options: Options) -> int:
         if options.show_values:
             progress.say("warning: values are shown: the result is personal data")
         progress.start(names)
-        gate = Gate()
-        scan = _scan(options, settings, names, losses, gate, progress)
+
+        from leakscan.spine import Scan, Settings  # after `_reading`: what is forked there starts meanwhile
+
+        settings = Settings(options.min_confidence, options.show_values, key, networks, options.networks)
+        scan: Scan | Fleet
+        if reading is None:
+            from leakscan.fleet import Fleet, jobs_for
+
+            scan = Fleet(names, losses, settings, jobs_for(names, options.jobs), gate, progress.advance, options.sieve)
+        else:
+            scan = Scan(reading, names, settings)
         stopped = _run(scan, writers, losses, live, gate)
         progress.stop()
         summary = scan.summary.to_dict()
@@ -97,17 +103,20 @@ def analyse(options: Options) -> int:
     return stopped or exit_code(scan.summary, options)
 
 
-def _scan(
-    options: Options, settings: Settings, names: Sequence[str], losses: Losses, gate: Gate, progress: Progress
-) -> Scan | Fleet:
-    """One worker or several, as pays."""
+def _reading(
+    options: Options, names: Sequence[str], losses: Losses, gate: Gate, progress: Progress, stack: ExitStack
+) -> Reading | None:
+    """How the captures are read: here, by another process, or (None) by several workers, as pays."""
     if len(names) > 1:
-        from leakscan.fleet import Fleet, jobs_for  # late: multiprocessing
+        from leakscan.fleet import jobs_for  # late: multiprocessing
 
-        jobs = jobs_for(names, options.jobs)
-        if jobs > 1:
-            return Fleet(names, losses, settings, jobs, gate, progress.advance, options.sieve)
-    return Scan(Reading(series(names, losses, progress.advance), losses, options.sieve), names, settings)
+        if jobs_for(names, options.jobs) > 1:
+            return None
+    from leakscan import relay
+
+    if relay.pays(names, options.jobs):
+        return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve))
+    return Reading(series(names, losses, progress.advance), losses, options.sieve)
 
 
 def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from leakscan.decode import Decoder
 from leakscan.losses import Losses
 from leakscan.model import Coverage, FrameBatch, Head, Message
 from leakscan.protocols import Http1, message_of
-from leakscan.reassembly import Reassembler
-from leakscan.sieve import Sieve
 from leakscan.verdicts import Verdicts
 
 
@@ -32,6 +29,10 @@ class Reading:
 
     def heads(self) -> Iterator[Head]:
         """The same, not taken apart."""
+        from leakscan.decode import Decoder
+        from leakscan.reassembly import Reassembler
+        from leakscan.sieve import Sieve  # late: whoever is given heads needs no numpy
+
         coverage, losses = self.coverage, self.losses
         for batches in self._series:
             verdicts, decoder = Verdicts(), Decoder(losses)
@@ -39,3 +40,6 @@ class Reading:
             chunks = Reassembler(verdicts, coverage, losses).reassemble(segments)
             yield from Http1(coverage, losses).heads(chunks)
             decoder.end()
+
+    def stop(self) -> None:
+        """After an interruption: nothing more is read, and what was counted stands in `losses` and `coverage`."""

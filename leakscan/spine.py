@@ -111,6 +111,7 @@ class Scan:
 
     def rest(self) -> Iterator[Leak]:
         """The leaks that still wait, also after an interruption."""
+        self._reading.stop()
         while self._waiting:
             yield heapq.heappop(self._waiting)[-1]
 

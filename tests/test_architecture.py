@@ -52,6 +52,7 @@ ROOMS = [
     "summary",
     "spine",
     "interrupt",
+    "relay",
     "fleet",
     "formats",
     "output",

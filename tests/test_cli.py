@@ -126,7 +126,7 @@ def test_exit_70_internal_error_tells_the_place_and_no_value(capsys, capture, mo
     def broken(*_):
         raise ValueError(f"cannot parse {NUMBER}")
 
-    monkeypatch.setattr(job.Scan, "leaks", broken)
+    monkeypatch.setattr("leakscan.spine.Scan.leaks", broken)
     code, out, err = run(capsys, "analyse", "-v", capture())
     assert (code, NUMBER in out + err) == (70, False)
     assert "internal error: ValueError" in err

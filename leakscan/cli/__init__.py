@@ -79,7 +79,7 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
     except Exception as error:  # noqa: BLE001  (the last line of defence: its message may hold captured data)
-        _complain(f"internal error: {type(error).__name__}; {BUG}")
+        _complain(f"internal error: {getattr(error, 'kind', type(error).__name__)}; {BUG}")
         if {"-v", "--verbose"} & set(arguments):
             _place(error)
         return EXIT_BUG
@@ -94,5 +94,6 @@ def _complain(text: str) -> None:
 
 def _place(error: BaseException) -> None:
     """Where it happened: files, lines and functions, no values."""
-    for frame in traceback.extract_tb(error.__traceback__):
-        click.echo(f"  {frame.filename}:{frame.lineno} {frame.name}", err=True)
+    here = [(frame.filename, frame.lineno, frame.name) for frame in traceback.extract_tb(error.__traceback__)]
+    for file, line, name in [*here, *getattr(error, "places", ())]:  # relay.Failed: where it was in the other process
+        click.echo(f"  {file}:{line} {name}", err=True)

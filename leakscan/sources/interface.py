@@ -11,11 +11,10 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from leakscan.sources.links import linktype
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from leakscan.model import Column
@@ -39,6 +38,9 @@ class Clock(NamedTuple):
 
     def nanoseconds(self, ticks: NDArray[np.uint64]) -> tuple[Column, int]:
         """Times in ns since 1970, and how many had to be moved to the nearest time that 64 bits can tell."""
+
+        import numpy as np
+
         offset = self.offset * SECOND
         if self.base != 10 or self.exponent > 9 or not 0 <= offset < LATEST_NS:
             return self._exactly(ticks)
@@ -53,6 +55,9 @@ class Clock(NamedTuple):
 
     def _exactly(self, ticks: NDArray[np.uint64]) -> tuple[Column, int]:
         """The same for rare clocks, in Python's unbounded integers."""
+
+        import numpy as np
+
         per_second = self.base**self.exponent
         exact = [tick * SECOND // per_second + self.offset * SECOND for tick in ticks.tolist()]
         clamped = [max(-LATEST_NS, min(LATEST_NS, time)) for time in exact]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from leakscan.model import Column
 
@@ -20,6 +18,9 @@ def without_fcs(captured: Column, wire: Column, fcs: int) -> tuple[Column, Colum
 
     Also makes sure that no frame has more bytes captured than it had on the wire.
     """
+
+    import numpy as np
+
     wire = np.maximum(wire, captured)
     if not fcs:
         return captured, wire

@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import NamedTuple
 
-import numpy as np
-
 from leakscan.model import FrameBatch, Origin
 from leakscan.sources.links import without_fcs
 from leakscan.sources.stream import MAX_RECORD_BYTES, Fault, Window
@@ -93,6 +91,8 @@ def _walk(window: Window, layout: Layout, end_of_frames: int, network: int, star
 
 
 def _batch(window: Window, link: int, rows: list[_Row], number: int) -> FrameBatch:
+    import numpy as np
+
     start, captured, wire, time_ns = np.array([row[1:] for row in rows], np.int64).T
     captured, wire = without_fcs(captured, wire, 0)
     origin = Origin(window.capture, link, DIGITS, "")

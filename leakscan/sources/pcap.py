@@ -12,8 +12,6 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from leakscan.model import FrameBatch, Origin
 from leakscan.sources.links import linktype, without_fcs
 from leakscan.sources.stream import MAX_RECORD_BYTES, Fault, Window
@@ -42,6 +40,9 @@ def recognises(head: bytes) -> bool:
 
 def read(window: Window) -> Iterator[FrameBatch]:
     """The frames of one pcap file. Raises Fault where the file is cut or damaged."""
+
+    import numpy as np
+
     header = _file_header(window)
     origin = Origin(window.capture, header.link, header.variant.digits, "")
     length = header.variant.record_header
@@ -121,6 +122,9 @@ def _captured(window: Window, header: FileHeader) -> int:
 
 def _batch(window: Window, header: FileHeader, origin: Origin, starts: Column, number: int, limit: int) -> FrameBatch:
     """The records at `starts` as columns, up to the first that is longer than `limit`."""
+
+    import numpy as np
+
     # One 16-byte item at every offset of the buffer: indexing it copies whole record headers.
     items = np.ndarray((window.size - 15,), "V16", window.data, strides=(1,))
     fields = items[starts].view(header.order + "u4").reshape(-1, 4).astype(np.int64)

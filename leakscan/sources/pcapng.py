@@ -14,14 +14,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from leakscan.model import FrameBatch, Origin
 from leakscan.sources.interface import Interface, parse_interface
 from leakscan.sources.links import without_fcs
 from leakscan.sources.stream import MAX_RECORD_BYTES, Fault, Window
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from leakscan.model import Column
@@ -73,6 +72,8 @@ class _Reader:
         self._new_section("<")
 
     def batches(self) -> Iterator[FrameBatch]:
+        import numpy as np
+
         window = self._window
         while window.need(BLOCK_FIXED):
             kind, length = self._unpack(window.data, window.start)
@@ -91,6 +92,8 @@ class _Reader:
                 return
 
     def _new_section(self, order: str) -> None:
+        import numpy as np
+
         self._order = order
         self._unpack = struct.Struct(order + "II").unpack_from
         self._snap = 0  # of the first interface: Simple Packet Blocks need it
@@ -119,6 +122,9 @@ class _Reader:
 
     def _run(self, kind: int, layout: PacketBlock, starts: Column) -> Iterator[FrameBatch]:
         """Batches of a run of packet blocks. Raises Fault behind the last good one."""
+
+        import numpy as np
+
         data = self._window.data
         items = np.ndarray((len(data) - layout.gather + 1,), f"V{layout.gather}", data, strides=(1,))
         fields = items[starts].view(self._order + "u4").reshape(len(starts), -1).astype(np.int64)
@@ -157,12 +163,17 @@ class _Reader:
 
     def _profile(self, interface: Column) -> Column:
         """Index into the profiles for each frame, -1 where the interface was never described."""
+
+        import numpy as np
+
         if not self._described:
             return np.full(len(interface), -1)
         known = self._profile_of[np.minimum(interface, self._described - 1)]
         return np.where(interface < self._described, known, -1)
 
     def _times(self, described: Interface, ticks: NDArray[np.uint64], layout: PacketBlock) -> Column:
+        import numpy as np
+
         if not layout.has_time:
             return np.full(len(ticks), self._time_ns)
         times, clamped = described.clock.nanoseconds(ticks)
@@ -217,6 +228,8 @@ class _Reader:
         self._new_section(order)
 
     def _describe(self, block: bytearray) -> None:
+        import numpy as np
+
         if self._described >= MAX_INTERFACES:
             raise _damage(f"more than {MAX_INTERFACES} interfaces")
         snap, described = parse_interface(block, self._order)

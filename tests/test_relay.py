@@ -1,0 +1,110 @@
+"""A second process for one capture: the same result, whatever befalls it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leakscan import reading, relay
+from leakscan.cli import run
+from tests.builders import pcap
+from tests.streams import frames, request
+
+ROOT = Path(__file__).parent.parent
+PATCHED = "from leakscan import relay, cli; relay.MIN_BYTES = 1; import sys; sys.exit(cli.run(sys.argv[1:]))"
+
+
+@pytest.fixture
+def always(monkeypatch):
+    monkeypatch.setattr(relay, "MIN_BYTES", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+@pytest.fixture
+def capture(tmp_path):
+    lines = [request(f"/{i}", f"x-up-calling-line-id: 4477009{i % 1000:05d}", f"X-Any: {i}") for i in range(3000)]
+    path = tmp_path / "some.pcap"
+    path.write_bytes(pcap(frames(b"".join(lines), range(0, 400_000, 700)))[:-5])
+    return str(path)
+
+
+def result(*arguments: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(["analyse", *arguments])
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize("format_name", ["jsonl", "table"])
+def test_the_same_as_in_one_process(always, capture, tmp_path, format_name):
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 16)
+    arguments = ("-f", format_name, "--pseudonym-key", str(key), capture)
+    here, there = result("-j", "1", *arguments), result(*arguments)
+    assert there == here
+    assert (here[0], "file.cut" in here[2]) == (1, True)
+
+
+def test_when_it_pays(always, capture, monkeypatch):
+    assert relay.pays([capture], None)
+    assert not relay.pays([capture], 1)
+    assert not relay.pays([capture, "-"], None)
+    monkeypatch.setattr(relay, "MIN_BYTES", 1 << 40)
+    assert not relay.pays([capture], 2)
+
+
+def test_many_origins(always, monkeypatch, tmp_path):
+    """More captures than the table of numbers holds."""
+    monkeypatch.setattr(relay, "MAX_ORIGINS", 2)
+    monkeypatch.setattr("leakscan.fleet.jobs_for", lambda names, jobs: 1)
+    for number in range(7):
+        (tmp_path / f"{number}.pcap").write_bytes(pcap(frames(request("/", f"x-msisdn: 44770090000{number}"))))
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 16)
+    arguments = ("-f", "jsonl", "--pseudonym-key", str(key), str(tmp_path))
+    assert result(*arguments) == result("-j", "1", *arguments)
+    assert result(*arguments)[1].count('"leak"') >= 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_keeps_what_was_found(capture, number):
+    command = [sys.executable, "-c", PATCHED, "analyse", "-f", "jsonl", capture]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True, start_new_session=True
+    ) as process:
+        lines = [json.loads(process.stdout.readline()) for _ in range(1)]
+        os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+        lines += [json.loads(line) for line in process.stdout]
+        err, code = process.stderr.read(), process.wait(60)
+    assert "Traceback" not in err
+    assert lines[-1]["type"] == "summary"
+    assert lines[-1]["total"]["leaks"] == len(lines) - 2
+    interrupted = lines[-1]["coverage"]["losses"]["unread"].get("run.interrupted", 0)
+    assert (code, interrupted) in ((128 + number, 1), (1, 0))  # or it was done before
+
+
+def test_an_error_over_there_is_told_here(always, capture, monkeypatch):
+    def broken(self):
+        raise ZeroDivisionError("447700900123")
+        yield
+
+    monkeypatch.setattr(reading.Reading, "heads", broken)
+    code, _, err = result("-v", capture)
+    assert code == 70
+    assert "ZeroDivisionError" in err
+    assert "test_relay.py" in err
+    assert "447700900123" not in err
+
+
+def test_a_child_that_is_gone(always, capture, monkeypatch):
+    monkeypatch.setattr(reading.Reading, "heads", lambda self: os.kill(os.getpid(), signal.SIGKILL))
+    code, _, err = result(capture)
+    assert (code, "try -j 1" in err) == (70, True)
