@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import leakscan
-from leakscan import cli, job
+from leakscan import cli
 from tests.builders import pcap
 from tests.streams import frames, request
 
