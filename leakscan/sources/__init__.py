@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from leakscan.losses import Losses
 from leakscan.model import FrameBatch
 from leakscan.sources import compressed, netmon, paths, pcap, pcapng
+from leakscan.sources.ahead import ReadAhead
 from leakscan.sources.stream import BUFFER_BYTES, STDIN, ByteSource, Fault, RawFile, Window, read_up_to
 
 __all__ = ["FOREIGN", "SOURCES", "Beginning", "Source", "beginning", "expand", "frames", "open_capture"]
@@ -24,6 +26,8 @@ HEAD_BYTES = 32
 #: `beginning` looks at this many batches, read in pieces of this size.
 BEGINNING_BATCHES = 8
 BEGINNING_BYTES = 64 << 10
+#: A smaller file is read faster than a thread starts.
+AHEAD_BYTES = 16 << 20
 
 
 #: Yields the frames of a window. Raises Fault where it has to stop; `window.offset` is the place.
@@ -83,27 +87,49 @@ def beginning(name: str) -> Beginning | None:
     return Beginning(times[0], frozenset(links)) if times else None
 
 
-def frames(source: ByteSource, capture: str, losses: Losses, size: int = BUFFER_BYTES) -> Iterator[FrameBatch]:
-    """The frames of the capture whose bytes come from `source`. `size` of the buffer is a bound for records as well."""
+def frames(
+    source: ByteSource, capture: str, losses: Losses, size: int = BUFFER_BYTES, threads: ExitStack | None = None
+) -> Iterator[FrameBatch]:
+    """The frames of the capture whose bytes come from `source`. `size` of the buffer is a bound for records as well.
+
+    With `threads` it is read ahead; closing that ends the reading.
+    """
     window = None
     try:
         source, head = _inflated(source)
-        window = Window(source, head, capture, losses, size)
+        ahead = None
+        if threads is not None:
+            ahead = ReadAhead(source, size)
+            threads.callback(ahead.close)
+        window = Window(source, head, capture, losses, size, ahead)
         yield from _reader(head)(window)
     except Fault as fault:
         losses.problem(fault.loss, capture, window.offset if window else 0, fault.reason)
 
 
 def _open(name: str, losses: Losses, on_bytes: Callable[[int], None] | None, most: int) -> Iterator[FrameBatch]:
+    read: list[int] = []  # by the thread that reads; told here
     try:
-        raw = RawFile(name, on_bytes, most)
+        raw = RawFile(name, read.append, most)
     except OSError as error:
         losses.problem("file.unreadable", name, None, os.strerror(error.errno or 0))
         return
     try:
-        yield from frames(raw, name, losses)
+        with ExitStack() as threads:
+            many = most == BUFFER_BYTES and raw.size >= AHEAD_BYTES
+            for batch in frames(raw, name, losses, threads=threads if many else None):
+                _tell(read, on_bytes)
+                yield batch
+            _tell(read, on_bytes)
     finally:
         raw.close()
+
+
+def _tell(read: list[int], on_bytes: Callable[[int], None] | None) -> None:
+    while read:
+        count = read.pop()
+        if on_bytes is not None:
+            on_bytes(count)
 
 
 def _inflated(source: ByteSource) -> tuple[ByteSource, bytes]:
