@@ -26,8 +26,9 @@ HEAD_BYTES = 32
 #: `beginning` looks at this many batches, read in pieces of this size.
 BEGINNING_BATCHES = 8
 BEGINNING_BYTES = 64 << 10
-#: A smaller file is read faster than a thread starts.
-AHEAD_BYTES = 16 << 20
+#: A smaller file is inflated faster than a thread starts. Plain files are not read ahead: the kernel does that, and
+#: what the other core has read is not in this one's cache.
+AHEAD_BYTES = 4 << 20
 
 
 #: Yields the frames of a window. Raises Fault where it has to stop; `window.offset` is the place.
@@ -92,13 +93,14 @@ def frames(
 ) -> Iterator[FrameBatch]:
     """The frames of the capture whose bytes come from `source`. `size` of the buffer is a bound for records as well.
 
-    With `threads` it is read ahead; closing that ends the reading.
+    With `threads` a compressed one is read ahead; closing that ends the reading.
     """
     window = None
     try:
-        source, head = _inflated(source)
+        inflated, head = _inflated(source)
+        plain, source = inflated is source, inflated
         ahead = None
-        if threads is not None:
+        if threads is not None and not plain:
             ahead = ReadAhead(source, size)
             threads.callback(ahead.close)
         window = Window(source, head, capture, losses, size, ahead)

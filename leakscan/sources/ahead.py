@@ -1,4 +1,4 @@
-"""Reading ahead: a thread fills the next buffer while the frames in this one are looked at.
+"""Reading ahead: a thread inflates the next buffer of a compressed capture while the frames in this one are looked at.
 
 In: a ByteSource. Out: whole buffers, in order. State: two buffers, of which one is being filled or waits, and the other
 is in use. Reading and decompressing let other threads run, so they cost no time where a second core is idle. What goes
