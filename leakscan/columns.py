@@ -44,7 +44,7 @@ _ODD_PROTOCOL = lookup([*IP_TUNNELS, 51], 256)
 _ODD_NEXT_HEADER = lookup([*IP_TUNNELS, 0, 43, 44, 51, 60, 135, 139, 140], 256)
 _WIRELESS = lookup((801, 802, 803), 1 << 16)
 _INET6 = lookup((10, 23, 24, 28, 30), 256)
-TCP, _UDP, _ESP = 6, 17, 50
+_TCP, _UDP, _ESP = 6, 17, 50
 _GTP_U = 2152
 TCP_HEADER = 20
 SYN = 2
@@ -79,7 +79,6 @@ class Segments(NamedTuple):
     flags: Ints
     seq: Ints
     teid: Ints  # NO_TUNNEL outside of GTP-U
-    addresses: Ints  # sum of the 32-bit words of both, for the checksum
     token: Tokens  # verdicts.Verdicts.token
 
     def take(self, which: Bits | Ints) -> Segments:
@@ -236,7 +235,7 @@ def _carried(
 ) -> Segments:
     """Part packets by what they carry. `plain`: nothing about the IP header itself is odd; `header`: its length."""
     plain &= (ip_end <= packets.end) | packets.cut
-    tcp = plain & (protocol == TCP)
+    tcp = plain & (protocol == _TCP)
     if not tcp.all():
         entered = _datagrams(batch, packets, words[header // 4 :], plain & (protocol == _UDP), header, ip_end)
         plain &= ~odd_protocol[protocol]
@@ -300,7 +299,7 @@ def _segments(batch: Batch, packets: Packets, words: Ints, header: int, ip_end: 
     add(batch.losses, "tcp.cut", np.count_nonzero(missing[good]))
     good &= (flags & SYN != 0) | (ip_end > payload)
     words, size = words[:, good], 8 if header == 20 else 32
-    hosts, teid = words[base - size // 4 : base], packets.teid[good]
+    teid = packets.teid[good]
     return Segments(
         frame=packets.frame[good],
         address=at[good] - size,
@@ -312,7 +311,6 @@ def _segments(batch: Batch, packets: Packets, words: Ints, header: int, ip_end: 
         flags=flags[good],
         seq=words[base + 1],
         teid=teid,
-        addresses=hosts.sum(axis=0),
         token=hashed(words[base - size // 4 : base + 1], teid),
     )
 

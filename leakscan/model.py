@@ -74,7 +74,7 @@ class Segment(NamedTuple):
     flags: int  # TCP flags, RFC 9293 section 3.1
     payload: bytes
     missing: int  # payload bytes that were on the wire behind `payload` but not captured (snap length)
-    sound: bool  # the checksum is right, or cannot be checked
+    tcp: bytes  # TCP header and payload, for the checksum; b"" when it cannot be checked
     frame: int
     time_ns: int
     teid: int | None  # GTP-U tunnel endpoint, outermost

@@ -16,6 +16,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Iterator
 
+from leakscan.checksum import is_right
 from leakscan.directions import Direction, Meta, State, Table, after_syn, syn_seen
 from leakscan.losses import Losses
 from leakscan.model import Chunk, Coverage, Openings, Origin, Segment, reverse_key
@@ -215,7 +216,7 @@ class Reassembler:
         direction.time_ns = segment.time_ns
         if direction.http:
             self._coverage.examined_bytes += len(payload)
-            if not segment.sound:
+            if segment.tcp and not is_right(segment.key[1:-4], segment.tcp):
                 self._losses["tcp.checksum"] += 1
         meta = (segment.frame, segment.time_ns, segment.teid, segment.origin)
         if delta == 0 and not direction.held:
@@ -238,12 +239,12 @@ class Reassembler:
 
     def _next(self, direction: Direction, segment: Segment) -> Chunk:
         """The usual case, made short: the next bytes of a request direction."""
-        key, _, _, data, _, sound, frame, time_ns, teid, origin, _ = segment
+        key, _, _, data, _, tcp, frame, time_ns, teid, origin, _ = segment
         self._remember(key, direction.position, data)
         direction.position += len(data)
         direction.time_ns = time_ns
         self._coverage.examined_bytes += len(data)
-        if not sound:
+        if tcp and not is_right(key[1:-4], tcp):
             self._losses["tcp.checksum"] += 1
         return Chunk(key, data, 0, False, frame, time_ns, teid, origin)
 

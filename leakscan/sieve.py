@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscan.columns import LOCATE, NO_TUNNEL, SYN, TCP, Batch, Located, Segments, by_version, ipv4, ipv6, lookup
+from leakscan.columns import LOCATE, NO_TUNNEL, SYN, Batch, Located, Segments, by_version, ipv4, ipv6, lookup
 from leakscan.decode import Decoder
 from leakscan.losses import Losses
 from leakscan.model import TUNNEL_KINDS, Coverage, FrameBatch, Openings, Segment
@@ -118,13 +118,11 @@ class Sieve:
         decided meanwhile: so nothing may be looked at before its turn.
         """
         view, fresh, origin, first = memoryview(frames.buffer), self._verdicts.fresh, frames.origin, frames.first_frame
-        pieces = [bytes(view[at:end]) for at, end in zip(segments.tcp.tolist(), segments.end.tolist(), strict=True)]
-        sound = (segments.missing > 0) | (segments.payload == segments.end) | _checksums_right(pieces, segments)
-        columns = (*segments, sound, frames.time_ns[segments.frame])
-        rows = zip(*(column.tolist() for column in columns), pieces, strict=True)
+        columns = (*segments, frames.time_ns[segments.frame])
+        rows = zip(*(column.tolist() for column in columns), strict=True)
         waiting = next(odd, None)
         syns: list[tuple[bytes, int, int, int]] = []
-        for frame, at, width, tcp, payload, end, missing, flags, seq, teid, _, token, right, time_ns, piece in rows:
+        for frame, at, width, tcp, payload, end, missing, flags, seq, teid, token, time_ns in rows:
             kind, tunnel = (_PLAIN, None) if teid == NO_TUNNEL else (_IN_GTP_U, teid)
             if waiting is not None and waiting.frame < first + frame:
                 if syns:
@@ -135,9 +133,12 @@ class Sieve:
                     waiting = next(odd, None)
             if flags & SYN:
                 if payload == end and not missing:
-                    syns.append((kind + bytes(view[at : at + width]) + piece[:4], seq, flags, time_ns))
+                    syns.append((kind + bytes(view[at : at + width]) + bytes(view[tcp : tcp + 4]), seq, flags, time_ns))
                     continue
             elif token in fresh:
+                if syns:  # one of them may open it again
+                    yield Openings(syns)
+                    syns = []
                 code = fresh[token]
                 if code == RESPONSES:
                     self._coverage.examined_bytes += end - payload
@@ -146,25 +147,15 @@ class Sieve:
             if syns:
                 yield Openings(syns)
                 syns = []
+            piece = bytes(view[tcp:end])
             key, data = kind + bytes(view[at : at + width]) + piece[:4], piece[payload - tcp :]
-            yield Segment(key, seq, flags, data, missing, right, first + frame, time_ns, tunnel, origin, token)
+            whole = b"" if missing else piece
+            yield Segment(key, seq, flags, data, missing, whole, first + frame, time_ns, tunnel, origin, token)
         if syns:
             yield Openings(syns)
         if waiting is not None:
             yield waiting
             yield from odd
-
-
-def _checksums_right(pieces: list[bytes], segments: Segments) -> Bits:
-    """decode.internet.checksum_right of many segments: `pieces` are their bytes, from the TCP header on."""
-    if not pieces:
-        return segments.flags > 0
-    words = np.frombuffer(b"".join([piece + b"\0" if len(piece) & 1 else piece for piece in pieces]), ">u2")
-    length = segments.end - segments.tcp
-    half = (length + 1) // 2
-    sums = np.add.reduceat(words, np.cumsum(half) - half, dtype=np.int64)
-    right: Bits = (sums + segments.addresses + TCP + length) % 0xFFFF == 0
-    return right
 
 
 def _may_begin(buf: Bytes, at: Ints, end: Ints) -> Bits:

@@ -25,6 +25,7 @@ ROOMS = [
     "model",
     "times",
     "pieces",
+    "checksum",
     "show",
     "filenames",
     "plmn",

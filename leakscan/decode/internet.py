@@ -139,7 +139,6 @@ def tcp(data: bytes, walk: Walk) -> Step:
         walk.lose("tcp.cut")
     walk.payload_bytes += len(payload) + walk.missing
     key = bytes((walk.tunnel,)) + walk.source + walk.destination + data[:4]
-    sound = bool(walk.missing) or checksum_right(walk.source + walk.destination, data)
     walk.segments.append(
         Segment(
             key,
@@ -147,7 +146,7 @@ def tcp(data: bytes, walk: Walk) -> Step:
             header.flags,
             payload,
             walk.missing,
-            sound,
+            b"" if walk.missing else data,
             walk.frame,
             walk.time_ns,
             walk.teid,
@@ -155,10 +154,3 @@ def tcp(data: bytes, walk: Walk) -> Step:
         )
     )
     return None
-
-
-def checksum_right(addresses: bytes, segment: bytes) -> bool:
-    """The Internet checksum (RFC 1071) over pseudo-header and segment. Counted only: capture hosts offload it."""
-    padded = segment + b"\0" if len(segment) & 1 else segment
-    words = int.from_bytes(addresses) + int.from_bytes(padded) + _TCP + len(segment)
-    return words % 0xFFFF == 0
