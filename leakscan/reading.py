@@ -37,8 +37,8 @@ class Reading:
         for batches in self._series:
             verdicts, decoder = Verdicts(), Decoder(losses)
             segments = Sieve(decoder, verdicts, coverage, losses, self._sieve).segments(batches)
-            chunks = Reassembler(verdicts, coverage, losses).reassemble(segments)
-            yield from Http1(coverage, losses).heads(chunks)
+            reassembler = Reassembler(verdicts, coverage, losses)
+            yield from Http1(coverage, losses, reassembler.skip).heads(reassembler.reassemble(segments))
             decoder.end()
 
     def stop(self) -> None:
