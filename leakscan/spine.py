@@ -15,7 +15,8 @@ from typing import Any
 from leakscan import __version__
 from leakscan.carriers import attribute, bearer_of
 from leakscan.conceal import Concealer
-from leakscan.detectors import catalogue_version, detect
+from leakscan.detectors import builtin, detect, with_rules
+from leakscan.detectors.catalogue import Catalogue
 from leakscan.errors import UsageError
 from leakscan.fields import fields, pairs_fields
 from leakscan.filenames import shown_name
@@ -46,6 +47,13 @@ class Settings:
     pseudonym_key: bytes | None = None  # at least 16 bytes; None: random, for this run alone
     networks: Networks | None = None
     networks_name: str | None = None
+    rules: Catalogue | None = None  # the catalogue with the operator's rules; None: the built-in one
+    rules_name: str | None = None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is looked for."""
+        return self.rules or builtin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +94,16 @@ class Scan:
         """The `run` line of the result (docs/formats.md)."""
         settings = self._settings
         networks = None if settings.networks_name is None else self._name(settings.networks_name)
+        rules = None if settings.rules_name is None else self._name(settings.rules_name)
         return {
             "type": "run",
             "schema": SCHEMA,
             "version": __version__,
-            "catalogue": catalogue_version(),
+            "catalogue": settings.catalogue.version,
             "captures": [{"name": self._name(name), "size": _size(name)} for name in self._names],
             "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
-            "settings": {"min_confidence": settings.min_confidence, "networks": networks},
+            "settings": {"min_confidence": settings.min_confidence, "networks": networks, "rules": rules},
         }
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
@@ -117,15 +126,15 @@ class Scan:
 
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
-        losses, networks = self._reading.losses, self._settings.networks
-        glance = Glance()
+        losses, networks, catalogue = self._reading.losses, self._settings.networks, self._settings.catalogue
+        glance = Glance(catalogue)
         for head in self._reading.heads():
             plain = glance.plain_host(head)
             if plain is not None:
                 self._count(head, plain)
                 continue
             message = message_of(head)
-            matches = detect(fields(message, losses), losses)
+            matches = detect(fields(message, losses), losses, catalogue)
             spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
             host = self.concealer.redact(message.host, spans)
             entry = networks.lookup(message.client, message.time_ns) if networks else None
@@ -202,7 +211,8 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
     """Leaks of the captures as they are found, then the Summary.
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
-    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` (path of its file).
+    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` and `rules` (paths
+    of their files).
     Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
     """
     made = _settings(settings)
@@ -233,13 +243,13 @@ def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
             origin=match.origin,
             evidence=match.evidence,
         )
-        for match in detect(pairs_fields(pairs, losses), losses)
+        for match in detect(pairs_fields(pairs, losses), losses, made.catalogue)
         if CONFIDENCES.index(match.confidence) >= least
     ]
 
 
 def _settings(given: dict[str, Any]) -> Settings:
-    known = {"min_confidence", "show_values", "pseudonym_key", "networks"}
+    known = {"min_confidence", "show_values", "pseudonym_key", "networks", "rules"}
     for name in given:
         if name not in known:
             raise UsageError(f"unknown setting {name!r}; known are {', '.join(sorted(known))}")
@@ -250,7 +260,16 @@ def _settings(given: dict[str, Any]) -> Settings:
         raise UsageError("pseudonym_key has at least 16 bytes")
     path = given.get("networks")
     networks = None if path is None else Networks.load(str(path))
-    return Settings(**{**given, "networks": networks, "networks_name": None if path is None else str(path)})
+    rules = given.get("rules")
+    return Settings(
+        min_confidence=given.get("min_confidence", "probable"),
+        show_values=given.get("show_values", False),
+        pseudonym_key=key,
+        networks=networks,
+        networks_name=None if path is None else str(path),
+        rules=None if rules is None else with_rules(rules),
+        rules_name=None if rules is None else str(rules),
+    )
 
 
 def _raw(match: Match) -> tuple[str, ...]:

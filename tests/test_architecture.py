@@ -58,6 +58,7 @@ ROOMS = [
     "formats",
     "output",
     "progress",
+    "rules",
     "job",
     "cli",
     "__main__",

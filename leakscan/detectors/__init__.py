@@ -4,8 +4,8 @@ Name first: one dict access tells which signatures of the catalogue know a field
 the value's readings (encodings.py), from the plain one on, pass through the signature's checks until one is valid.
 What a finding is worth is the ladder: a known name with a valid value is confirmed (or as much as the signature
 allows); with a value that is plausible only, probable if the network writes the place; a placeholder is counted and no
-finding; a name that only tells by a word in it, with a valid value, is probable. A valid value under any other name is
-nothing: digits are not evidence.
+finding; a name that only tells by a word in it, with a valid value, is probable. A valid value alone, under any other
+name, is a hint (scan.py finds them): digits are not evidence.
 
 One value of a field gives one match, the best. A value that packs several (`X-Network-Info`, attribute lists) gives one
 for each part, and the part's name follows the rule's: `x-network-info.msisdn`.
@@ -17,10 +17,11 @@ value; those of encodings.py and catalogue.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 from leakscan.detectors import (
@@ -34,8 +35,10 @@ from leakscan.detectors import (
     location,
     meid,
     msisdn,
+    names,
     node,
     profile,
+    scan,
     token,
 )
 from leakscan.detectors.catalogue import PLACE_CLASSES, Catalogue, Signature, parse
@@ -43,7 +46,7 @@ from leakscan.detectors.verdict import ENCRYPTED, HASHED, NO, PLACEHOLDER, PLAIN
 from leakscan.losses import Losses
 from leakscan.model import CONFIDENCES, SEVERITIES, Field, Match
 
-__all__ = ["DETECTORS", "builtin", "catalogue_version", "detect", "examine"]
+__all__ = ["DETECTORS", "builtin", "detect", "examine", "with_rules"]
 
 MAX_PARTS = 64
 MAX_ANSWERS = 4096
@@ -58,22 +61,28 @@ class Detector(NamedTuple):
     identifier: str = ""
 
 
-def detect(fields: Iterable[Field], losses: Losses, catalogue: Catalogue | None = None) -> list[Match]:
-    """All identifiers in the fields of one request, in the fields' order."""
+def detect(fields: Sequence[Field], losses: Losses, catalogue: Catalogue | None = None) -> list[Match]:
+    """All identifiers in the fields of one request: under known names in the fields' order, then values alone."""
     if catalogue is None:
         catalogue = builtin()
     matches: list[Match] = []
+    unknown: list[Field] = []
     seen = catalogue.seen
     for field in fields:
         signatures = seen.get(field[1])
         if signatures is None:
             signatures = catalogue.lookup(field[1])
-        if signatures:
-            matches.extend(_answer(field, signatures, losses, catalogue))
-    return matches
+        if signatures and (found := _answer(field, signatures, losses, catalogue)):
+            matches.extend(found)
+        else:
+            unknown.append(field)
+    if unknown and scan.VALUE.search("\n".join([field[2] for field in unknown])):
+        for field in unknown:
+            matches.extend(_alone(field, catalogue))
+    return _with_company(matches, fields, catalogue) if matches else matches
 
 
-def _answer(field: Field, signatures: Iterable[Signature], losses: Losses, catalogue: Catalogue) -> Iterable[Match]:
+def _answer(field: Field, signatures: Iterable[Signature], losses: Losses, catalogue: Catalogue) -> list[Match]:
     """`examine`, remembered: a subscriber's header comes with every request."""
     answers = catalogue.answers
     known = answers.get(field)
@@ -119,15 +128,48 @@ def examine(field: Field, signatures: Iterable[Signature], losses: Losses, catal
     return _best(found)
 
 
+def with_rules(path: str | Path) -> Catalogue:
+    """The built-in catalogue with the rules of the operator's file. Raises FileMistake."""
+    return builtin().with_rules(path, FORMATS)
+
+
+def _alone(field: Field, catalogue: Catalogue) -> list[Match]:
+    """What a value is whose name says nothing, or that holds a name that tells."""
+    found: list[Match] = []
+    for candidate in scan.candidates(field.value):
+        signature = catalogue.alone.get(candidate.kind)
+        if signature is None or PLACE_CLASSES.get(field.place) not in signature.places:
+            continue
+        inner = catalogue.lookup(candidate.label) if candidate.label else (signature,)
+        for entry in inner:
+            if candidate.label and not _is_part(entry):
+                continue
+            verdict = _plain(candidate.text, entry)
+            if verdict.grade == VALID:
+                match = _match(field, entry, verdict, ())
+                found.append(match if entry is signature else _under(match, signature, entry))
+    return _best(found)
+
+
+def _with_company(matches: list[Match], fields: Sequence[Field], catalogue: Catalogue) -> list[Match]:
+    """Of what counts only beside other names a hint is left where they are missing."""
+    kept: list[Match] = []
+    present: set[str] | None = None
+    for match in matches:
+        signature = catalogue.signatures.get(match.rule)
+        if signature is not None and signature.beside:
+            if present is None:
+                present = {names.key(field.name) for field in fields}
+            if not present.issuperset(map(names.key, signature.beside)):
+                match = replace(match, confidence=CONFIDENCES[0])
+        kept.append(match)
+    return kept
+
+
 @cache
 def builtin() -> Catalogue:
     """The catalogue that comes with leakscan."""
     return parse("signatures.toml", (resources.files(__name__) / "signatures.toml").read_bytes(), FORMATS)
-
-
-def catalogue_version() -> str:
-    """Date and hash of the built-in catalogue: "2026-01-31 0123456789ab"."""
-    return builtin().version
 
 
 def _judge(value: str, signature: Signature) -> tuple[Verdict, tuple[str, ...]]:
@@ -135,18 +177,29 @@ def _judge(value: str, signature: Signature) -> tuple[Verdict, tuple[str, ...]]:
     best = Verdict(NO)
     best_chain: tuple[str, ...] = ()
     for text, chain in encodings.readings(value):
-        for name in signature.formats:
-            detector = DETECTORS.get(name)
-            if detector is None:  # ATTRIBUTES has no check
-                continue
-            verdict = detector.check(text, signature)
-            if not verdict.identifier and detector.identifier:
-                verdict = verdict._replace(identifier=detector.identifier)
-            if verdict.grade == VALID:
-                return verdict, chain
-            if verdict.grade > best.grade:
-                best, best_chain = verdict, chain
+        verdict = _plain(text, signature)
+        if verdict.grade == VALID:
+            return verdict, chain
+        if verdict.grade > best.grade:
+            best, best_chain = verdict, chain
     return best, best_chain
+
+
+def _plain(text: str, signature: Signature) -> Verdict:
+    """The best verdict on one reading."""
+    best = Verdict(NO)
+    for name in signature.formats:
+        detector = DETECTORS.get(name)
+        if detector is None:  # ATTRIBUTES has no check
+            continue
+        verdict = detector.check(text, signature)
+        if verdict.grade > best.grade:
+            best = verdict
+            if not verdict.identifier and detector.identifier:
+                best = verdict._replace(identifier=detector.identifier)
+            if best.grade == VALID:
+                break
+    return best
 
 
 def _match(field: Field, signature: Signature, verdict: Verdict, chain: tuple[str, ...]) -> Match:
@@ -162,7 +215,7 @@ def _match(field: Field, signature: Signature, verdict: Verdict, chain: tuple[st
         severity=_severity(identifier, signature, verdict),
         rotating=signature.rotating or verdict.rotating,
         origin="client-sent" if signature.added_by in CLIENT_SIDE else "unknown",
-        evidence=(WORD_EVIDENCE if signature.words else NAME_EVIDENCE, *_form_evidence(verdict), *verdict.evidence),
+        evidence=(_name_evidence(signature), *_form_evidence(verdict), *verdict.evidence),
         carriers=verdict.carriers or signature.carriers,
         home=verdict.home,
         spans=(field.value,) if field.value != verdict.value else (),
@@ -174,15 +227,23 @@ def _form_evidence(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _confidence(field: Field, signature: Signature, verdict: Verdict) -> str:
-    """A plausible value is worth one step less than a valid one, and a hint where clients write what they like. A hash
-    is never more than probable, but it is not a chance value either when the name says of what."""
+    """A plausible value is worth one step less than a valid one, and a hint where clients write what they like, unless
+    it is long and the name means nothing else. A hash is never more than probable, but it is not a chance value either
+    when the name says of what."""
     certain, probable, hint = CONFIDENCES[::-1]
     if verdict.grade == VALID or signature.confidence == hint:
         return signature.confidence
     by_network = PLACE_CLASSES[field.place] in ("header", "cookie")
     if verdict.form == HASHED and (by_network or signature.identifier in ("msisdn", "imsi")):
         return probable
-    return probable if by_network and signature.confidence == certain else hint
+    long = verdict.form == PLAIN and len(verdict.value) >= MIN_LONG_DIGITS and signature.identifier in NUMBERED
+    return probable if (by_network or long) and signature.confidence == certain else hint
+
+
+def _name_evidence(signature: Signature) -> str:
+    if signature.alone:
+        return "telling name inside the value" if signature.alone == "label" else VALUE_EVIDENCE
+    return WORD_EVIDENCE if signature.words else NAME_EVIDENCE
 
 
 def _severity(identifier: str, signature: Signature, verdict: Verdict) -> str:
@@ -228,13 +289,18 @@ def _attributes(text: str) -> list[tuple[str, str]]:
     return pairs or [("msisdn", piece) for piece in pieces[:1]]
 
 
+def _is_part(signature: Signature) -> bool:
+    """Whether it may stand inside a value."""
+    return "part" in signature.places and signature.formats[0] != ATTRIBUTES
+
+
 def _under(match: Match, outer: Signature, inner: Signature) -> Match:
     return replace(
         match,
         rule=f"{outer.id}.{inner.id}",
         confidence=min(match.confidence, outer.confidence, key=CONFIDENCES.index),
         carriers=match.carriers or outer.carriers,
-        evidence=(NAME_EVIDENCE, *match.evidence[1:]),
+        evidence=(_name_evidence(outer), *match.evidence[1:]),
     )
 
 
@@ -249,9 +315,10 @@ def _best(found: list[Match]) -> list[Match]:
     return list(kept.values())
 
 
-NAME_EVIDENCE = "known name"
-WORD_EVIDENCE = "telling name"
+NAME_EVIDENCE, WORD_EVIDENCE, VALUE_EVIDENCE = "known name", "telling name", "value alone"
 CLIENT_SIDE = ("app", "device")
+#: Kinds of which a plausible value counts in a parameter, too; a wrong check digit makes an IMEI anything.
+NUMBERED, MIN_LONG_DIGITS = ("msisdn", "imsi", "iccid"), 9
 DEVICE_IDS = ("device_id", "advertising_id", "mac")
 #: What an identifier is worth when it is plainly readable (docs/formats.md).
 SEVERITY_OF: Mapping[str, str] = {
@@ -279,15 +346,19 @@ ATTRIBUTES = "attributes"
 DETECTORS: Mapping[str, Detector] = {
     "msisdn": Detector(msisdn.check, "msisdn"),
     "msisdn-strict": Detector(msisdn.check_strict, "msisdn"),
-    "msisdn-plus": Detector(msisdn.check_plus, "msisdn"),
     "msisdn-national": Detector(msisdn.check_national, "msisdn"),
+    "msisdn-without-code": Detector(msisdn.check_without_code, "msisdn"),
     "imsi": Detector(imsi.check, "imsi"),
     "imsi-strict": Detector(imsi.check_strict, "imsi"),
+    "imsi-alone": Detector(imsi.check_alone, "imsi"),
     "imei": Detector(imei.check, "imei"),
     "imei-strict": Detector(imei.check_strict, "imei"),
     "iccid": Detector(iccid.check, "iccid"),
+    "iccid-strict": Detector(iccid.check_strict, "iccid"),
+    "eid": Detector(iccid.check_eid, "iccid"),
     "iccid-docomo": Detector(iccid.check_docomo, "iccid"),
     "meid": Detector(meid.check, "meid_esn"),
+    "meid-strict": Detector(meid.check_strict, "meid_esn"),
     "meid-jphone": Detector(meid.check_jphone, "meid_esn"),
     "opaque": Detector(token.check_opaque),
     "encrypted": Detector(token.check_encrypted),

@@ -1,22 +1,24 @@
 """MSISDN: the subscriber's phone number.
 
 What: the number in international form, at most 15 digits, country code first, no prefix (ITU-T E.164; 3GPP TS 23.003
-section 3.3). Gateways write it as digits, sometimes with `+`, `00`, `tel:` or `sip:`, sometimes with an address or a
-time behind it, in hex, in base64, hashed or encrypted.
+section 3.3). Gateways write it as digits, sometimes with `+`, `00`, `tel:` or `sip:`, sometimes with an address, a type
+or a time behind it, in hex, in base64, hashed or encrypted.
 
 Why it matters: it names the person, for years, across every site, and it can be called.
 
 What counts: under a known name, digits that fit the number plan of their country code (its assigned lengths; ranges
-kept for fiction and tests fit, too). A number that fits no plan, a digest or unreadable bytes count as probable.
-Under a name that only sounds like one, the number must lie in a range of mobile phones unless the name says MSISDN.
+kept for fiction and tests fit, too). A number that fits no plan, a national number, a digest or unreadable bytes count
+as probable. Under a name that only sounds like one, the number must lie in a range of mobile phones, or one kept for
+fiction, unless the name says MSISDN.
 
 What does not: digits under other names, however much they look like a number: every fifth string of 11 random digits
-is a "valid" number. Placeholders such as `unknown`, `${msisdn}` or a row of nines. National numbers, unless the
-name's rule says which country; a value is never read with a default country.
+is a "valid" number, every twelfth a mobile one; those are hints. Placeholders such as `unknown`, `${msisdn}` or a row
+of nines. National numbers, unless the name's rule says so; a value is never read with a default country.
 
 Example: `x-up-calling-line-id: 447700900123`
 
-Sources: ITU-T E.164; 3GPP TS 23.003; Google's libphonenumber for the number plans.
+Sources: ITU-T E.164; 3GPP TS 23.003; Google's libphonenumber for the number plans; Ofcom and Arcep for the ranges that
+are kept for fiction.
 """
 
 from __future__ import annotations
@@ -41,13 +43,19 @@ from leakscan.detectors.verdict import (
 
 MIN_DIGITS = 7  # Tokelau, country code included
 MAX_DIGITS = 15  # E.164 section 6
-#: Seconds behind a number (Nokia msisdn-ts) lie between 2001 and 2033.
-_STAMPED = re.compile(r"(\d{7,15})(1\d{9})", re.ASCII)
-_SEPARATORS = re.compile(r"[ .()/\u00a0-]+")
+MAX_PIECES = 16
+#: Seconds behind a number (Nokia msisdn-ts) lie between 2001 and 2033; some gateways count milliseconds.
+_STAMPED = re.compile(r"(\d{7,15})(1\d{9}(?:\d{3})?)", re.ASCII)
+_SEPARATORS = re.compile(r"[ .()/\t\u00a0-]+")
 #: Some gateways put the address where others put the number.
-_QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
-_APPENDED = re.compile(r"[,;|]")
-_URI = re.compile(r"(?:tel|sips?):", re.IGNORECASE)
+_QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?", re.ASCII)
+_URI = re.compile(r"(tel|sips?|callto|msisdn):", re.IGNORECASE)
+#: `"Name" <sip:+447700900123@carrier.example>;tag=1`, RFC 3261 section 25.1.
+_NAME_ADDRESS = re.compile(r"<((?:tel|sips?):[^<>]*)>", re.IGNORECASE)
+_LABEL = re.compile(r"[a-z_-]{0,24}(?:msisdn|mdn|cli|number|phone|mobile)[a-z_-]{0,8}\s?[=:]\s*", re.IGNORECASE)
+_PIECES = re.compile(r"[,;|\r\n]+")
+#: Behind a number: the type of a multimedia address (OMA MMS), a time.
+_TAIL = re.compile(r"(?<=\d)(?:/[A-Za-z].*|[_:=~^]\d.*|[-. ]1\d{9}(?:\d{3})?)\Z", re.ASCII | re.DOTALL)
 
 
 def check(value: str, signature: Signature) -> Verdict:
@@ -71,14 +79,9 @@ def check(value: str, signature: Signature) -> Verdict:
 
 
 def check_strict(value: str, signature: Signature) -> Verdict:
-    """A number under a name that may hold anything: it must lie in a range assigned to mobile phones."""
+    """A number under a name that may hold anything: of a range of mobile phones, or of one kept for fiction."""
     verdict = check(value, signature)
-    return verdict if verdict.grade == VALID and MOBILE in verdict.evidence else REJECTED
-
-
-def check_plus(value: str, signature: Signature) -> Verdict:
-    """A number under a name that forms use (phone=), if it is written with + or 00."""
-    return check(value, signature) if value.strip().startswith(("+", "00", "tel:+")) else REJECTED
+    return verdict if verdict.grade == VALID and {MOBILE, FICTION} & set(verdict.evidence) else REJECTED
 
 
 def check_national(value: str, signature: Signature) -> Verdict:
@@ -93,19 +96,46 @@ def check_national(value: str, signature: Signature) -> Verdict:
     return Verdict(VALID, digits, code + digits, ("national number", *((signature.region,) if code else ())))
 
 
+def check_without_code(value: str, signature: Signature) -> Verdict:
+    """A number of any country without its code, under a name that says so (Nokia msisdn-without-cc)."""
+    text = _unwrap(value)[0]
+    if is_dummy(text):
+        return IS_PLACEHOLDER
+    digits = _SEPARATORS.sub("", text)
+    if not digits_only(digits) or not MIN_DIGITS - 1 <= len(digits) <= MAX_DIGITS - 1:
+        return check(value, signature)
+    return Verdict(VALID, digits, digits.lstrip("0"), ("national number",))
+
+
 def _unwrap(value: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Value without URI and without what gateways append: (text, evidence, home PLMNs)."""
+    """Value without URI and without what gateways put around it: (text, evidence, home PLMNs)."""
     evidence: tuple[str, ...] = ()
     home: tuple[str, ...] = ()
     text = value.strip()
-    if found := _URI.match(text):
-        evidence = (found[0].lower() + " URI",)
-        text, _, realm = text[found.end() :].partition("@")
-        home = imsi.realm_plmns(realm)
-    head, *rest = _APPENDED.split(text, maxsplit=1)
-    if rest and head.strip():
-        text, evidence = head.strip(), (*evidence, "followed by another value")
+    if found := _NAME_ADDRESS.search(text):
+        text = found[1]
+    elif found := _LABEL.match(text):
+        text = text[found.end() :]
+    uri = _URI.match(text)
+    if uri:
+        text, evidence = text[uri.end() :].lstrip("/"), (uri[0].lower() + " URI",)
+    user, mark, realm = text.partition("@")
+    if mark and (uri or _international(user)):
+        text, home = user, imsi.realm_plmns(realm)
+    pieces = [piece for raw in _PIECES.split(text, MAX_PIECES) if (piece := raw.strip(" \t\"'"))]
+    if len(pieces) > 1:
+        numbers = [piece for piece in pieces if _is_number(piece)]
+        where = "followed by" if not numbers or numbers[0] is pieces[0] else "behind"
+        text, evidence = (numbers or pieces)[0], (*evidence, f"{where} another value")
+    elif pieces:
+        text = pieces[0]
+    if found := _TAIL.search(text):
+        text, evidence = text[: found.start()], (*evidence, "followed by another value")
     return text, evidence, home
+
+
+def _is_number(text: str) -> bool:
+    return MIN_DIGITS <= len(_international(_TAIL.sub("", text))) <= MAX_DIGITS and not _QUAD.fullmatch(text)
 
 
 def _international(text: str) -> str:
@@ -115,6 +145,7 @@ def _international(text: str) -> str:
         bare = bare[1:]
     elif bare.startswith("00"):
         bare = bare[2:]
+    bare = bare.rstrip("Ff")  # the filler of swapped digits, in a value that is none
     return bare if digits_only(bare) and not bare.startswith("0") else ""
 
 
@@ -132,7 +163,9 @@ def _number_plan(digits: str) -> tuple[str, str, tuple[str, ...]]:
     normal = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).lstrip("+")
     mobile = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
     words: tuple[str, ...] = ()
-    if phonenumbers.is_valid_number(number):
+    if normal.startswith(FICTIONAL):
+        words = (FICTION,)
+    elif phonenumbers.is_valid_number(number):
         words = (MOBILE,) if phonenumbers.number_type(number) in mobile else (ASSIGNED,)
     return str(number.country_code), normal, words
 
@@ -145,7 +178,10 @@ def _not_international(text: str, signature: Signature) -> Verdict:
     return masked(text) or hidden(text, signature.confidence) or REJECTED
 
 
-#: Evidence: what libphonenumber says of the range.
-MOBILE, ASSIGNED = "mobile range", "assigned range"
+#: Evidence: what libphonenumber says of the range, or its regulator.
+MOBILE, ASSIGNED, FICTION = "mobile range", "assigned range", "range kept for fiction"
+#: Mobile numbers that nobody gets, so that libphonenumber does not call them valid: Ofcom's for drama (07700 900000 to
+#: 900999), Arcep's for audiovisual works (06 39 98 00 00 to 99 99).
+FICTIONAL = ("447700900", "3363998")
 NATIONAL_DIGITS = 10
 COUNTRY_CODES: Mapping[str, str] = {"IN": "91", "MX": "52", "US": "1"}

@@ -161,8 +161,13 @@ def check_dcm_guid(value: str, signature: Signature) -> Verdict:
 
 
 def check_docomo_uid(value: str, signature: Signature) -> Verdict:
-    """docomo's older id, 12 letters and digits, which replaces uid=NULLGWDOCOMO in a query."""
-    return IS_PLACEHOLDER if value.strip().upper() == "NULLGWDOCOMO" else _form(value, _DOCOMO_UID)
+    """docomo's older id, 12 letters and digits, which replaces uid=NULLGWDOCOMO in a query; begins with 00 or 01."""
+    text = value.strip()
+    if text.upper() == "NULLGWDOCOMO":
+        return IS_PLACEHOLDER
+    mixed = text.startswith(("00", "01")) and not text.islower() and not text.isupper()
+    verdict = _form(text, _DOCOMO_UID)
+    return verdict if mixed or verdict.grade != VALID else verdict._replace(grade=PLAUSIBLE)
 
 
 def check_jphone_uid(value: str, signature: Signature) -> Verdict:

@@ -54,6 +54,8 @@ _TEMPLATE = re.compile(
     r"\$\{|\$\(|\{\{|\{[a-z_]|##|^<[^>+]*[# ]?>$|^%[a-z_]+%?$|^\$[a-z_]+$|^\[[a-z _]+\]$|^@@", re.IGNORECASE
 )
 _COUNTING = "012345678901234567890123456789"
+#: What Android's emulator says of itself, apart from zeros: number, IMSI, card.
+_EMULATOR = re.compile(r"1?555521\d{4}|31026000{9}|8901410321111851072\d?", re.ASCII)
 _MASKED = re.compile(r"\+?(\d{2,})([*x#.\u2022\u00b7?]{3,})(\d{0,6})", re.IGNORECASE | re.ASCII)
 _DIGEST_CHARS = frozenset((32, 40, 56, 64, 96, 128))
 _HEX = re.compile(r"[0-9a-fA-F]+")
@@ -76,8 +78,10 @@ def is_placeholder(text: str) -> bool:
 
 
 def is_dummy(text: str) -> bool:
-    """What is typed instead of a number: a placeholder, or digits that count up."""
-    return is_placeholder(text) or (len(text) >= MIN_ROW_DIGITS and text in _COUNTING)
+    """What is typed instead of a number: a placeholder, digits that count up or down, the emulator's constants."""
+    if is_placeholder(text) or _EMULATOR.fullmatch(text.removeprefix("+")):
+        return True
+    return len(text) >= MIN_ROW_DIGITS and (text in _COUNTING or text in _COUNTING[::-1])
 
 
 def masked(text: str) -> Verdict | None:

@@ -63,7 +63,8 @@ def none(place: str, name: str, value: str) -> Losses:
         # names anybody may use
         ("header", "X-Forwarded-For", "10.1.2.3", "x-forwarded-for", "probable", "low"),
         ("query", "phone", "%2B12025550123", "phone", "probable", "critical"),
-        ("query", "uid", "01AbCdEf2345", "uid", "hint", "high"),
+        ("query", "uid", "01AbCdEf2345", "uid", "probable", "high"),
+        ("query", "uid", "04abcdef2345", "uid", "hint", "high"),
         ("query", "guid", "ON", "guid", "hint", "low"),
         ("header", "x-wap-profile", '"http://ua.example/p.xml"', "x-wap-profile", "hint", "low"),
         # what programs add, and what networks add
@@ -177,8 +178,6 @@ HARD = [
     ("query", "guid", "F5EB01CC01A8E08CD83630828DE17C2B02162FD8"),
     ("query", "mac", "1"),
     ("query", "utmac", "UA-10772561-7"),
-    ("query", "phone", "447700900123"),
-    ("query", "cli", "447700900123"),
     ("query", "mcc", ""),
     ("query", "mobile", "true"),
     ("query", "subscriber", "1700000000"),
@@ -209,7 +208,7 @@ def test_hard_negatives(place: str, name: str, value: str) -> None:
 @given(st.sampled_from(["id", "order", "q", "ts", "v", "X-Request-Id", "_ga"]), st.text("0123456789", max_size=20))
 def test_digits_are_not_evidence(name: str, digits: str) -> None:
     for place in ("header", "cookie", "query", "path"):
-        assert detect([Field(place, name, digits)], Losses()) == []
+        assert {match.confidence for match in detect([Field(place, name, digits)], Losses())} <= {"hint"}
 
 
 latin = st.text(st.characters(max_codepoint=255), max_size=80)

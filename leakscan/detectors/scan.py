@@ -1,0 +1,102 @@
+"""Values that speak for themselves, under names that nobody knows: what the search in a whole request comes down to.
+
+In: a value, or the raw head of a request. Out: `Candidate`s, to be checked like any value under a known name. One
+pattern does it, compiled for text and for octets: where `HEAD` finds nothing in a head, `candidates` finds nothing in
+any value of it, so that a request without known names need not be taken apart.
+
+A candidate is a run of digits that touches no letter, digit, dot, hyphen or underscore (those are parts of hashes,
+versions, coordinates and UUIDs), with the first digit and the length of an identifier. UNIX times, in seconds and
+milliseconds, are none. A name that tells, right before the run (`"msisdn":"...`, `imsi=...`), makes it a `label`.
+
+No state. Bounds: `MAX_CANDIDATES` of one value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MAX_CANDIDATES = 16
+MAX_LABEL_CHARS = 64
+CUT_CHARS = 4096  # fields.MAX_VALUE_CHARS: a longer value was cut, and so may be the run at its end
+
+#: Nothing before the first digit that it could be a part of; an escape (`%3D`) and the prefixes of TS 29.571 are none.
+_LEFT = r"(?:(?<![0-9A-Za-z._%-][0-9])|(?<=%[0-9A-Fa-f]{2}[0-9])|(?<=imsi-[0-9])|(?<=imei-[0-9])|(?<=sisdn-[0-9]))"
+_RUNS = (
+    r"(?<=1)[2-9][0-9]{2}[2-9][0-9]{6}(?![0-9])",  # North America: 11 digits
+    r"(?<=[2-9])[0-9]{9,31}",  # other numbers, IMSI, IMEI, ICCID, EID
+    r"(?<=0)(?:0[1-9][0-9]{7,14}|[01][0-9]{13,15})",  # 00 and a number; test networks and devices, CTIA's IMEIs
+    r"(?<=\+[1-9])[0-9 ().-]{6,20}",
+    r"(?<=%2[Bb][1-9])[0-9]{6,14}",
+    r"[0-9]{7}-[0-9]{6}-[0-9]{1,2}|[0-9]-[0-9]{6}-[0-9]{6}-[0-9]",  # IMEI and IMEISV with hyphens
+    r"[0-9]{14,15}@",  # IMSI and realm
+    r"[0-9]{5}(?:STAT|DYNM)RSV",  # ACR
+)
+#: The first digit is consumed before anything else is tried: a pattern that begins with a set is searched for fast.
+#: Then comes what all have in common.
+_SOURCE = rf"[0-9](?=[0-9]{{5}}|[0-9 ().-]{{6}}){_LEFT}(?:{'|'.join(_RUNS)})"
+VALUE = re.compile(_SOURCE, re.ASCII)
+HEAD = re.compile(_SOURCE.encode())
+
+_LABEL = re.compile(
+    r"(?:%[0-9A-Fa-f]{2}|(?<![A-Za-z0-9_.%-]))([A-Za-z][A-Za-z0-9_.-]{1,31}?)"
+    r"(?:[\"'=:+ \\-]|%(?:20|22|27|2[Bb]|3[ADad]))+\Z"
+)
+_ACR = re.compile(r"[0-9]{6}(?:STAT|DYNM)RSV[0-9]{4}-[0-9T:.-]{10,20}Z[A-Za-z0-9+/=_-]{16,512}")
+_IDENTITY = re.compile(r"[0-9]{7,16}@[A-Za-z0-9.-]{1,128}\.3gppnetwork\.org", re.IGNORECASE)
+
+
+class Candidate(NamedTuple):
+    """What a value may hold."""
+
+    kind: str  # one of catalogue.ALONE
+    text: str  # to be checked
+    label: str = ""  # the name inside the value, kind `label` only
+
+
+def candidates(value: str) -> Iterator[Candidate]:
+    """What stands in the value, in its order; one run of digits may be several kinds of identifier."""
+    for count, found in enumerate(VALUE.finditer(value)):
+        if count == MAX_CANDIDATES:
+            return
+        start = found.start()
+        before = value[max(0, start - MAX_LABEL_CHARS) : start]
+        yield from _of(found[0].rstrip(" ().-"), before, value, start)
+
+
+def _of(text: str, before: str, value: str, start: int) -> Iterator[Candidate]:
+    if text.endswith("RSV"):
+        if acr := _ACR.match(value, start):
+            yield Candidate("acr", acr[0])
+        return
+    if identity := _IDENTITY.match(value, start):
+        yield Candidate("identity", identity[0])
+        return
+    text = text.rstrip("@")
+    end = start + len(text)
+    after = value[end : end + 1]
+    if after.isalnum() or (after and after in "._-") or end == CUT_CHARS:
+        return
+    if label := _LABEL.search(before):
+        yield Candidate("label", text, label[1])
+    plus = before.endswith("+") or before[-3:].upper() == "%2B"
+    if plus:
+        yield Candidate("msisdn", "+" + text)
+        return
+    if "-" in text:
+        yield Candidate("imei", text)
+    elif text.startswith("00"):
+        yield Candidate("msisdn", text)
+    for kind, (shortest, longest, heads) in KINDS.items():
+        if shortest <= len(text) <= longest and text.startswith(heads):
+            yield Candidate(kind, text)
+
+
+#: Kind -> (fewest digits, most digits, how they may begin).
+KINDS: dict[str, tuple[int, int, tuple[str, ...]]] = {
+    "msisdn": (10, 15, tuple("123456789")),
+    "imei": (15, 15, ("00", "01", "35", "86", "91", "98", "99")),
+    "imsi": (15, 15, ("001", *"2345679")),
+    "iccid": (19, 32, ("89",)),
+}
