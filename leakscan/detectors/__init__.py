@@ -51,6 +51,7 @@ __all__ = ["DETECTORS", "builtin", "detect", "examine", "with_rules"]
 MAX_PARTS = 64
 MAX_ANSWERS = 4096
 MAX_ANSWER_CHARS = 256
+MAX_BARE = 4  # parts without a name that are tried
 _ATTRIBUTES = re.compile(r"[;,|&\s\0]+")
 
 
@@ -144,8 +145,9 @@ def _alone(field: Field, catalogue: Catalogue) -> list[Match]:
         for entry in inner:
             if candidate.label and not _is_part(entry):
                 continue
-            verdict = _plain(candidate.text, entry)
-            if verdict.grade == VALID:
+            verdicts = (_check(name, candidate.text, entry) for name in entry.formats)
+            verdict = next((verdict for verdict in verdicts if verdict.grade == VALID), None)
+            if verdict is not None:
                 match = _match(field, entry, verdict, ())
                 found.append(match if entry is signature else _under(match, signature, entry))
     return _best(found)
@@ -173,33 +175,32 @@ def builtin() -> Catalogue:
 
 
 def _judge(value: str, signature: Signature) -> tuple[Verdict, tuple[str, ...]]:
-    """The best verdict over all readings, and the encodings undone for it."""
+    """The best verdict over all readings, and the encodings undone for it. An encoded number is a number before it is
+    an opaque word: each format sees all readings before the next one does."""
     best = Verdict(NO)
     best_chain: tuple[str, ...] = ()
-    for text, chain in encodings.readings(value):
-        verdict = _plain(text, signature)
-        if verdict.grade == VALID:
-            return verdict, chain
-        if verdict.grade > best.grade:
-            best, best_chain = verdict, chain
+    readings: Iterable[encodings.Reading] = encodings.readings(value)
+    if len(signature.formats) > 1:
+        readings = list(readings)
+    for name in signature.formats:
+        for text, chain in readings:
+            verdict = _check(name, text, signature)
+            if verdict.grade > best.grade:
+                best, best_chain = verdict, chain
+            if verdict.grade == VALID:
+                return best, best_chain
     return best, best_chain
 
 
-def _plain(text: str, signature: Signature) -> Verdict:
-    """The best verdict on one reading."""
-    best = Verdict(NO)
-    for name in signature.formats:
-        detector = DETECTORS.get(name)
-        if detector is None:  # ATTRIBUTES has no check
-            continue
-        verdict = detector.check(text, signature)
-        if verdict.grade > best.grade:
-            best = verdict
-            if not verdict.identifier and detector.identifier:
-                best = verdict._replace(identifier=detector.identifier)
-            if best.grade == VALID:
-                break
-    return best
+def _check(name: str, text: str, signature: Signature) -> Verdict:
+    """What the check of this format says of one reading."""
+    detector = DETECTORS.get(name)
+    if detector is None:  # ATTRIBUTES has no check
+        return Verdict(NO)
+    verdict = detector.check(text, signature)
+    if verdict.identifier or not detector.identifier:
+        return verdict
+    return verdict._replace(identifier=detector.identifier)
 
 
 def _match(field: Field, signature: Signature, verdict: Verdict, chain: tuple[str, ...]) -> Match:
@@ -264,11 +265,10 @@ def _parts(field: Field, outer: Signature, catalogue: Catalogue) -> tuple[list[M
     signature gives, or a list of `name=value`, encoded or not. A list without any names is one value."""
     found: list[Match] = []
     placeholder = False
-    for text, chain in encodings.readings(field.value):
-        if outer.parts:
-            pairs = list(zip(outer.parts, text.split(","), strict=False))
-        else:
-            pairs = _attributes(text)
+    readings = list(encodings.readings(field.value))
+    lists = [(_pairs(text, outer), chain) for text, chain in readings]
+    lists += [([("msisdn", text), *_bare(text)], chain) for text, chain in readings if not outer.parts]
+    for pairs, chain in lists:
         for name, value in pairs:
             for inner in catalogue.lookup(name):
                 if inner.pattern is not None or inner.formats[0] == ATTRIBUTES:
@@ -283,10 +283,15 @@ def _parts(field: Field, outer: Signature, catalogue: Catalogue) -> tuple[list[M
     return found, placeholder
 
 
-def _attributes(text: str) -> list[tuple[str, str]]:
-    pieces = [piece.strip() for piece in _ATTRIBUTES.split(text, MAX_PARTS) if piece]
-    pairs = [(name, value) for name, mark, value in (piece.partition("=") for piece in pieces) if mark]
-    return pairs or [("msisdn", piece) for piece in pieces[:1]]
+def _pairs(text: str, outer: Signature) -> list[tuple[str, str]]:
+    if outer.parts:
+        return list(zip(outer.parts, text.split(","), strict=False))
+    pieces = (piece.strip().partition("=") for piece in _ATTRIBUTES.split(text, MAX_PARTS))
+    return [(name, value) for name, mark, value in pieces if mark]
+
+
+def _bare(text: str) -> list[tuple[str, str]]:
+    return [("msisdn", piece) for piece in _ATTRIBUTES.split(text, MAX_BARE)[:MAX_BARE] if piece != text]
 
 
 def _is_part(signature: Signature) -> bool:

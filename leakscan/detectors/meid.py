@@ -23,7 +23,7 @@ from leakscan.detectors import imei
 from leakscan.detectors.catalogue import Signature
 from leakscan.detectors.verdict import IS_PLACEHOLDER, REJECTED, VALID, Verdict, digits_only, is_dummy
 
-_MEID = re.compile(r"([A-F][0-9A-F]{13})([0-9A-F]?)", re.IGNORECASE)
+_MEID = re.compile(r"((?:[A-F][0-9A-F]|99)[0-9A-F]{12})([0-9A-F]?)", re.IGNORECASE)
 _ESN = re.compile(r"[0-9A-F]{8}", re.IGNORECASE)
 FIRST_MEIDS = "A00000"
 MULTI_RAT = "99"  # numbers that are an IMEI and a MEID
@@ -41,7 +41,7 @@ def check(value: str, signature: Signature) -> Verdict:
     text = _SEPARATORS.sub("", text)
     if is_dummy(text):
         return IS_PLACEHOLDER
-    if found := _MEID.fullmatch(text):
+    if (found := _MEID.fullmatch(text)) and not digits_only(text):
         if found[2] and found[2].upper() != check_digit(found[1]):
             return REJECTED
         return Verdict(VALID, text, found[1].upper(), ("MEID",))

@@ -55,7 +55,11 @@ _NAME_ADDRESS = re.compile(r"<((?:tel|sips?):[^<>]*)>", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z_-]{0,24}(?:msisdn|mdn|cli|number|phone|mobile)[a-z_-]{0,8}\s?[=:]\s*", re.IGNORECASE)
 _PIECES = re.compile(r"[,;|\r\n]+")
 #: Behind a number: the type of a multimedia address (OMA MMS), a time.
-_TAIL = re.compile(r"(?<=\d)(?:/[A-Za-z].*|[_:=~^]\d.*|[-. ]1\d{9}(?:\d{3})?)\Z", re.ASCII | re.DOTALL)
+_TAIL = re.compile(
+    r"(?<=\d)(?:/[A-Za-z].*|[_:=~^]\d.*|[-. ]1\d{9}(?:\d{3})?|\s+\d{1,3}(?:\.\d{1,3}){3})\Z", re.ASCII | re.DOTALL
+)
+#: Punctuation at the end that no form of a masked number has.
+_LAST = " \t.:#&"
 
 
 def check(value: str, signature: Signature) -> Verdict:
@@ -111,7 +115,7 @@ def _unwrap(value: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Value without URI and without what gateways put around it: (text, evidence, home PLMNs)."""
     evidence: tuple[str, ...] = ()
     home: tuple[str, ...] = ()
-    text = value.strip()
+    text = value.strip().rstrip(_LAST)
     if found := _NAME_ADDRESS.search(text):
         text = found[1]
     elif found := _LABEL.match(text):

@@ -61,6 +61,9 @@ _DIGEST_CHARS = frozenset((32, 40, 56, 64, 96, 128))
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _OPAQUE = re.compile(r"[!-~]+")
+_DIGIT, _UPPER, _LOWER = re.compile(r"[0-9]"), re.compile(r"[A-Z]"), re.compile(r"[a-z]")
+_HUMP = re.compile(r"[a-z][A-Z]")
+MIN_MIXED_CHARS, MIN_HUMPS = 10, 2
 
 
 def digits_only(text: str) -> bool:
@@ -125,14 +128,18 @@ def hidden(text: str, confidence: str) -> Verdict | None:
 
 
 def _looks_random(text: str) -> bool:
-    """Upper case, lower case and digits, as 11 or more base64 characters nearly always have."""
-    return any(c.isupper() for c in text) and any(c.islower() for c in text) and any(c.isdigit() for c in text)
+    """Upper case, lower case and digits, as 11 or more base64 characters nearly always have; or the cases mixed as no
+    word has them."""
+    return bool(_UPPER.search(text) and _LOWER.search(text) and _DIGIT.search(text)) or _is_mixed(text)
+
+
+def _is_mixed(text: str) -> bool:
+    return len(text) >= MIN_MIXED_CHARS and len(_HUMP.findall(text)) >= MIN_HUMPS
 
 
 def opaque(text: str, shortest: int = 4) -> bool:
-    """One printable word of some length with a digit in it: what tokens look like, and sentences do not."""
-    return (
-        shortest <= len(text) <= MAX_OPAQUE_CHARS
-        and _OPAQUE.fullmatch(text) is not None
-        and any("0" <= c <= "9" for c in text)
-    )
+    """One printable word of some length with a digit in it: what tokens look like, and sentences do not. A long one may
+    do without if upper and lower case take turns."""
+    if not shortest <= len(text) <= MAX_OPAQUE_CHARS or _OPAQUE.fullmatch(text) is None:
+        return False
+    return _DIGIT.search(text) is not None or _is_mixed(text)
