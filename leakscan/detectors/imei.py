@@ -37,6 +37,7 @@ from leakscan.detectors.verdict import (
 
 TAC_AND_SERIAL = 14
 _SEPARATORS = re.compile(r"[ ./-]")
+_ANDROID_ID = re.compile(r"[0-9A-Fa-f]{14,16}")  # what programs send where they may not read the IMEI
 _WRITTEN = re.compile(r"\d{8}-\d{6}-\d\d", re.ASCII)  # AABBBBBB-CCCCCC-EE, IMEISV
 #: `urn:gsma:imei:` of RFC 7254, `imei-` of TS 29.571, and what people write.
 _LABEL = re.compile(r"(?:urn:gsma:|[a-z_-]{0,16})imei(?:sv)?[a-z_ ]{0,8}[:=/-]\s*", re.IGNORECASE)
@@ -53,7 +54,9 @@ def check(value: str, signature: Signature) -> Verdict:
         return IS_PLACEHOLDER
     digits = _SEPARATORS.sub("", text).rstrip("Ff")
     if not digits_only(digits):
-        return masked(text) or hidden(text, signature.confidence) or REJECTED
+        return (
+            REJECTED if _ANDROID_ID.fullmatch(text) else masked(text) or hidden(text, signature.confidence) or REJECTED
+        )
     if is_dummy(digits) or is_dummy(digits[:TAC_AND_SERIAL]):
         return IS_PLACEHOLDER
     normal = digits[:TAC_AND_SERIAL]

@@ -1,8 +1,8 @@
 """Cell location: where the subscriber is.
 
 What: the cell or area that serves the subscriber: 3GPP-User-Location-Info as a gateway copies it from RADIUS (a type
-octet, then PLMN, area and cell in hexadecimal; 3GPP TS 29.061 section 16.4.7.2) or GTP (a mask of the parts first), P-Access-Network-Info of IMS (RFC
-7315), the serving network's MCC and MNC, or an operator's own zone number.
+octet, then PLMN, area and cell in hexadecimal; 3GPP TS 29.061 section 16.4.7.2) or from GTP (a mask of the parts
+first), P-Access-Network-Info of IMS (RFC 7315), the serving network's MCC and MNC, or an operator's own zone number.
 
 Why it matters: a cell is a few streets; every request becomes a trace of movement. The serving network alone tells in
 which country somebody is and that they roam.

@@ -31,7 +31,9 @@ _RUNS = (
     r"(?<=%2[Bb][1-9])[0-9]{6,14}",
     r"[0-9]{7}-[0-9]{6}-[0-9]{1,2}|[0-9]-[0-9]{6}-[0-9]{6}-[0-9]",  # IMEI and IMEISV with hyphens
     r"[0-9]{14,15}@",  # IMSI and realm
-    r"(?:(?<=isdn=[0-9])|(?<=isdn\":\"[0-9])|(?<=isdn%22%3A%22[0-9])|(?<=isdn%22%3A%20%22[0-9])|(?<=isdn: [0-9]))[0-9]{6,8}",  # short numbers
+    # short numbers right behind their name
+    r"(?:(?<=isdn=[0-9])|(?<=isdn: [0-9])|(?<=isdn\":\"[0-9])"
+    r"|(?<=isdn%22%3A%22[0-9])|(?<=isdn%22%3A%20%22[0-9]))[0-9]{6,8}",
     r"[0-9]{5}(?:STAT|DYNM)RSV",  # ACR
 )
 #: The first digit is consumed before anything else is tried: a pattern that begins with a set is searched for fast.

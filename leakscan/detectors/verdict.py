@@ -61,6 +61,7 @@ _DIGEST_CHARS = frozenset((32, 40, 56, 64, 96, 128))
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _OPAQUE = re.compile(r"[!-~]+")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _DIGIT, _UPPER, _LOWER = re.compile(r"[0-9]"), re.compile(r"[A-Z]"), re.compile(r"[a-z]")
 _HUMP = re.compile(r"[a-z][A-Z]")
 MIN_MIXED_CHARS, MIN_HUMPS = 10, 2
@@ -140,6 +141,6 @@ def _is_mixed(text: str) -> bool:
 def opaque(text: str, shortest: int = 4) -> bool:
     """One printable word of some length with a digit in it: what tokens look like, and sentences do not. A long one may
     do without if upper and lower case take turns."""
-    if not shortest <= len(text) <= MAX_OPAQUE_CHARS or _OPAQUE.fullmatch(text) is None:
-        return False
+    if not shortest <= len(text) <= MAX_OPAQUE_CHARS or _OPAQUE.fullmatch(text) is None or _ESCAPE.search(text):
+        return False  # what has escapes is judged when they are undone
     return _DIGIT.search(text) is not None or _is_mixed(text)
