@@ -374,6 +374,7 @@ DETECTORS: Mapping[str, Detector] = {
     "subno": Detector(token.check_subno),
     "sprint": Detector(token.check_sprint),
     "nai": Detector(token.check_nai),
+    "login": Detector(token.check_login),
     "dcm-guid": Detector(token.check_dcm_guid),
     "docomo-uid": Detector(token.check_docomo_uid),
     "guid-switch": Detector(token.check_guid_switch),

@@ -51,6 +51,8 @@ _ASID = re.compile(r"(\d{2})(\d{2})[A-Za-z0-9+/]{6,}", re.ASCII)
 _SUBNO = re.compile(r"([A-Za-z0-9]+(?:_[A-Za-z0-9]+)*)_([a-z0-9-]+(?:\.[a-z0-9-]+)+)")
 _SPRINT = re.compile(r"[A-Za-z0-9+/=_-]{12,}@sprintpcs\.com", re.IGNORECASE)
 _NAI = re.compile(r"([^@\s]{1,128})@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
+_LOGIN = re.compile(r"[!-~]{1,64}")
+MIN_LOGIN_DIGITS = 5
 _DCM_GUID = re.compile(r"[0-9A-Za-z]{7}")
 _DOCOMO_UID = re.compile(r"(?=.*[A-Za-z])(?=.*\d)0[0-9][0-9A-Za-z]{10}", re.ASCII)
 _JPHONE_UID = re.compile(r"[0-9A-Za-z]{16}")
@@ -153,6 +155,17 @@ def check_nai(value: str, signature: Signature) -> Verdict:
         if number.grade == VALID:
             return number._replace(identifier="msisdn", home=home)
     return Verdict(VALID, text, text.lower(), ("user@realm",), home=home)
+
+
+def check_login(value: str, signature: Signature) -> Verdict:
+    """A login that is somebody's: user@realm, or five digits in it. Others are plausible."""
+    text = value.strip()
+    if is_placeholder(text):
+        return IS_PLACEHOLDER
+    own = _NAI.fullmatch(text) or sum("0" <= c <= "9" for c in text) >= MIN_LOGIN_DIGITS
+    if not own and not _LOGIN.fullmatch(text):
+        return REJECTED
+    return Verdict(VALID if own and opaque(text) else PLAUSIBLE, text, text.lower())
 
 
 def check_dcm_guid(value: str, signature: Signature) -> Verdict:

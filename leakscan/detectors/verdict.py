@@ -63,8 +63,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _OPAQUE = re.compile(r"[!-~]+")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _DIGIT, _UPPER, _LOWER = re.compile(r"[0-9]"), re.compile(r"[A-Z]"), re.compile(r"[a-z]")
-_HUMP = re.compile(r"[a-z][A-Z]")
-MIN_MIXED_CHARS, MIN_HUMPS = 10, 2
+_TURN = re.compile(r"(?<=[a-z])[A-Z]|(?<=[A-Z])[a-z]")
+MIN_MIXED_CHARS, MIN_TURNS = 10, 3
 
 
 def digits_only(text: str) -> bool:
@@ -135,7 +135,7 @@ def _looks_random(text: str) -> bool:
 
 
 def _is_mixed(text: str) -> bool:
-    return len(text) >= MIN_MIXED_CHARS and len(_HUMP.findall(text)) >= MIN_HUMPS
+    return len(text) >= MIN_MIXED_CHARS and len(_TURN.findall(text)) >= MIN_TURNS
 
 
 def opaque(text: str, shortest: int = 4) -> bool:
