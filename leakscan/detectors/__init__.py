@@ -267,7 +267,7 @@ def _parts(field: Field, outer: Signature, catalogue: Catalogue) -> tuple[list[M
     placeholder = False
     readings = list(encodings.readings(field.value))
     lists = [(_pairs(text, outer), chain) for text, chain in readings]
-    lists += [([("msisdn", text), *_bare(text)], chain) for text, chain in readings if not outer.parts]
+    lists += [([("msisdn", text), *_bare(text)], chain) for text, chain in readings]
     for pairs, chain in lists:
         for name, value in pairs:
             for inner in catalogue.lookup(name):
@@ -278,7 +278,7 @@ def _parts(field: Field, outer: Signature, catalogue: Catalogue) -> tuple[list[M
                 if verdict.grade > PLACEHOLDER:
                     match = _match(field, inner, verdict, chain + deeper)
                     found.append(_under(match, outer, inner))
-        if found:
+        if any(match.confidence != CONFIDENCES[0] for match in found):
             break
     return found, placeholder
 

@@ -27,6 +27,7 @@ from collections.abc import Mapping
 
 from leakscan.detectors import imsi, msisdn
 from leakscan.detectors.catalogue import Signature
+from leakscan.detectors.encodings import DECODERS
 from leakscan.detectors.verdict import (
     ENCRYPTED,
     IS_PLACEHOLDER,
@@ -162,6 +163,8 @@ def check_login(value: str, signature: Signature) -> Verdict:
     text = value.strip()
     if is_placeholder(text):
         return IS_PLACEHOLDER
+    if any(decode(text) for decode in DECODERS.values()):
+        return REJECTED  # what it is decoded to is judged
     own = _NAI.fullmatch(text) or sum("0" <= c <= "9" for c in text) >= MIN_LOGIN_DIGITS
     if not own and not _LOGIN.fullmatch(text):
         return REJECTED

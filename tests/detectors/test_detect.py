@@ -226,7 +226,34 @@ def test_nothing_captured_raises_and_every_match_is_well_formed(place: str, name
         assert not any(match.value in word for word in match.evidence if len(match.value) > 8)
 
 
-HOSTILE = ["4", "a_", "a.", "(", "%25", "A", "for=", ";", "a=1;", "1,", "0.0.", "@", "a@a.", ":", " ", "{", "<", "1-"]
+HOSTILE = [
+    "4",
+    "+1 ",
+    "<tel:",
+    "isdn=",
+    "1 ",
+    "imei:1",
+    '"msisdn":"4',
+    "1-",
+    "3gppnetwork.org",
+    "a_",
+    "a.",
+    "(",
+    "%25",
+    "A",
+    "for=",
+    ";",
+    "a=1;",
+    "1,",
+    "0.0.",
+    "@",
+    "a@a.",
+    ":",
+    " ",
+    "{",
+    "<",
+    "1-",
+]
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
@@ -237,7 +264,7 @@ def test_hostile_values_are_cheap_under_every_name(piece: str) -> None:
         for signature in builtin().signatures.values()
         for name in signature.names
         for place in signature.places - {"part"}
-    ]
+    ] + [Field("query", "q", hostile)]
     began = time.process_time()
     detect(fields, Losses())
     assert (time.process_time() - began) / len(fields) < 0.005
