@@ -1,7 +1,8 @@
 """One glance at a request head: whether anything in it is worth taking it apart.
 
 In: heads. Out: the host of those in which the detectors find nothing and count nothing, None for all others. It asks
-the detectors themselves, line by line, and remembers what they said of a line: most lines of most requests have been
+the detectors themselves, line by line (names first, then `scan.HEAD`, which finds whatever they look for under unknown
+ones), and remembers what they said of a line: most lines of most requests have been
 there before, byte for byte. So it cannot differ from them, and a request whose lines are all known costs one look-up a
 line.
 
@@ -10,7 +11,7 @@ State: the answers for at most MAX_LINES lines, targets and names each, none lon
 
 from __future__ import annotations
 
-from leakscan.detectors import builtin, detect
+from leakscan.detectors import builtin, detect, scan
 from leakscan.detectors.catalogue import Catalogue
 from leakscan.fields import MAX_FIELDS, MAX_VALUE_CHARS, SPECIAL, pairs_fields, target_fields
 from leakscan.losses import Losses
@@ -81,6 +82,7 @@ class Glance:
             len(line) <= MAX_VALUE_CHARS
             and b";" not in path
             and self._no_name(pieces + query.translate(_PIECES).split(b"&"))
+            and scan.HEAD.search(line) is None
         ):
             return _NOTHING
         losses = Losses()
@@ -94,10 +96,10 @@ class Glance:
         if not colon or start[0] in b" \t":
             return _SOMETHING
         place = SPECIAL.get(start.decode("latin-1").lower()) if len(line) <= MAX_VALUE_CHARS else None
-        if place == "cookie" and self._no_name(rest.split(b";")):
-            return _NOTHING
-        if place == "referer" and self._no_name(rest.partition(b"?")[2].translate(_PIECES).split(b"&")):
-            return _NOTHING
+        if place in ("cookie", "referer"):
+            pieces = rest.split(b";") if place == "cookie" else rest.partition(b"?")[2].translate(_PIECES).split(b"&")
+            if self._no_name(pieces) and scan.HEAD.search(rest) is None:
+                return _NOTHING
         name, value = start.decode("latin-1"), rest.decode("latin-1").strip(" \t\r\n")
         losses = Losses()
         said = self._says(pairs_fields([(name, value)], losses), losses)
