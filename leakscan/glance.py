@@ -1,10 +1,9 @@
 """One glance at a request head: whether anything in it is worth taking it apart.
 
 In: heads. Out: the host of those in which the detectors find nothing and count nothing, None for all others. It asks
-the detectors themselves, line by line (names first, then `scan.HEAD`, which finds whatever they look for under unknown
-ones), and remembers what they said of a line: most lines of most requests have been
-there before, byte for byte. So it cannot differ from them, and a request whose lines are all known costs one look-up a
-line.
+the detectors themselves, line by line (names first, then `scan`, which says what they may find under unknown ones), and
+remembers what they said of a line: most lines of most requests have been there before, byte for byte. So it cannot
+differ from them, and a request whose lines are all known costs one look-up a line.
 
 State: the answers for at most MAX_LINES lines, targets and names each, none longer than MAX_LINE_BYTES.
 """
@@ -82,7 +81,7 @@ class Glance:
             len(line) <= MAX_VALUE_CHARS
             and b";" not in path
             and self._no_name(pieces + query.translate(_PIECES).split(b"&"))
-            and scan.HEAD.search(line) is None
+            and not scan.line_speaks(line)
         ):
             return _NOTHING
         losses = Losses()
@@ -98,7 +97,7 @@ class Glance:
         place = SPECIAL.get(start.decode("latin-1").lower()) if len(line) <= MAX_VALUE_CHARS else None
         if place in ("cookie", "referer"):
             pieces = rest.split(b";") if place == "cookie" else rest.partition(b"?")[2].translate(_PIECES).split(b"&")
-            if self._no_name(pieces) and scan.HEAD.search(rest) is None:
+            if self._no_name(pieces) and not scan.line_speaks(line):
                 return _NOTHING
         name, value = start.decode("latin-1"), rest.decode("latin-1").strip(" \t\r\n")
         losses = Losses()

@@ -77,7 +77,7 @@ def detect(fields: Sequence[Field], losses: Losses, catalogue: Catalogue | None 
             matches.extend(found)
         else:
             unknown.append(field)
-    if unknown and scan.VALUE.search("\n".join([field[2] for field in unknown])):
+    if unknown and scan.speaks("\n".join([field[2] for field in unknown])):
         for field in unknown:
             matches.extend(_alone(field, catalogue))
     return _with_company(matches, fields, catalogue) if matches else matches
