@@ -358,6 +358,7 @@ DETECTORS: Mapping[str, Detector] = {
     "imsi-alone": Detector(imsi.check_alone, "imsi"),
     "imei": Detector(imei.check, "imei"),
     "imei-strict": Detector(imei.check_strict, "imei"),
+    "imei-digest": Detector(imei.check_digest, "imei"),
     "iccid": Detector(iccid.check, "iccid"),
     "iccid-strict": Detector(iccid.check_strict, "iccid"),
     "eid": Detector(iccid.check_eid, "iccid"),

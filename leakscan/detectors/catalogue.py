@@ -102,13 +102,14 @@ class Catalogue:
     def __init__(self, version: str, signatures: Iterable[Signature]) -> None:
         self.version = version  # date and hash, and the hash of the rules that were added
         self.signatures: Mapping[str, Signature] = {entry.id: entry for entry in signatures}
-        self.alone: Mapping[str, Signature] = {entry.alone: entry for entry in self.signatures.values() if entry.alone}
+        backwards = reversed(self.signatures.values())  # of two the first holds
+        self.alone: Mapping[str, Signature] = {entry.alone: entry for entry in backwards if entry.alone}
         self._by_key: dict[str, list[Signature]] = {}
         self._by_word: list[tuple[str, Signature]] = []
         for entry in self.signatures.values():
             for name in entry.names:
                 self._by_key.setdefault(names.key(name), []).append(entry)
-            self._by_word.extend((f"-{word}-", entry) for word in entry.words)
+            self._by_word.extend((names.words(word), entry) for word in entry.words)
         self.seen: dict[str, tuple[Signature, ...]] = {}
         self.answers: dict[Field, tuple[list[Match], Losses]] = {}  # kept by `detect`
 

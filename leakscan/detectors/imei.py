@@ -29,6 +29,7 @@ from leakscan.detectors.verdict import (
     REJECTED,
     VALID,
     Verdict,
+    digest,
     digits_only,
     hidden,
     is_dummy,
@@ -78,6 +79,12 @@ def check_strict(value: str, signature: Signature) -> Verdict:
     certain = CHECK_DIGIT in verdict.evidence or _WRITTEN.fullmatch(value.strip())
     live = verdict.value[:2] in LIVE_PREFIXES and verdict.value[:3] != "000"
     return verdict if verdict.grade == VALID and certain and live else REJECTED
+
+
+def check_digest(value: str, signature: Signature) -> Verdict:
+    """The hash of an IMEI, under a name that says both."""
+    verdict = digest(value.strip())
+    return REJECTED if verdict is None else verdict._replace(grade=VALID)
 
 
 def luhn(digits: str) -> bool:
