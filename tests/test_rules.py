@@ -56,6 +56,18 @@ def test_a_rule_is_added_and_one_replaced(rules: Path) -> None:
     assert [finding.rule for finding in leakscan.scan_headers(pairs)] == ["x-msisdn", "x-nokia-msisdn"]
 
 
+def test_the_library_scans_captures_with_rules(rules: Path) -> None:
+    rules.write_text(RULES.replace("x-acme-line", "x-up-calling-line-id"))
+    *leaks, _ = leakscan.scan(["fixtures/gtp-u.pcap"], rules=rules)
+    assert {leak.rule for leak in leaks} == {"acme-line"}
+
+
+def test_a_hint_is_shown_when_asked_for(rules: Path) -> None:
+    pairs = [("X-Msisdn", NUMBER), ("X-Anything", NUMBER)]
+    found = leakscan.scan_headers(pairs, rules=rules, min_confidence="hint")
+    assert [(finding.rule, finding.confidence) for finding in found] == [("x-msisdn", "hint"), ("value-msisdn", "hint")]
+
+
 def test_the_run_line_tells_that_rules_were_added(rules: Path) -> None:
     arguments = ["analyse", "-q", "--exit-zero", "-f", "jsonl", "fixtures/clean.pcap"]
     plain = json.loads(call(*arguments)[1].splitlines()[0])
