@@ -47,9 +47,17 @@ class Distinct:
         least.insert(where, item)
 
     def merge(self, other: Distinct) -> None:
-        for item in other._least:
-            self.add(item)
+        if not self._least and other._limit <= self._limit:
+            self._least = array("Q", other._least)
+        else:
+            for item in other._least:
+                self.add(item)
         self.estimated |= other.estimated
+
+    def __contains__(self, item: int) -> bool:
+        """Whether it was added, and is one of those that are kept."""
+        where = bisect_left(self._least, item)
+        return where < len(self._least) and self._least[where] == item
 
     def count(self) -> int:
         if not self.estimated:

@@ -90,6 +90,7 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     # summary
     "summary.hosts-folded": (OTHER, "requests to hosts past the bound, counted together as (other)"),
     "summary.behaviours-folded": (UNREAD, "leaks of behaviours past the bound, counted only in the totals"),
+    "summary.joins-folded": (OTHER, "leaks past the bound that were not compared with the rest of the captures"),
     "leaks.not-shown": (OTHER, "leaks below --min-confidence"),
 }
 

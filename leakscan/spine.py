@@ -29,6 +29,7 @@ from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.sources import expand
 from leakscan.summary import Summary
+from leakscan.tally import PERSONAL
 from leakscan.times import rfc3339
 
 SCHEMA = 1
@@ -132,12 +133,15 @@ class Scan:
             network, bearer = entry.network if entry else None, bearer_of(message, entry)[0]
             self.summary.add_request(host=host, network=network, bearer=bearer, time_ns=message.time_ns)
             for match in matches:
-                if CONFIDENCES.index(match.confidence) < self._least:
+                shown = CONFIDENCES.index(match.confidence) >= self._least
+                if not shown:
                     losses["leaks.not-shown"] += 1
-                    continue
+                    if match.identifier not in PERSONAL:
+                        continue
                 leak = self._leak(message, match, entry, host, spans)
-                self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
-                yield message.origin.capture, leak
+                self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, shown=shown)
+                if shown:
+                    yield message.origin.capture, leak
 
     def _count(self, head: Head, host: str) -> None:
         """A request in which nothing was found: into the summary with it."""

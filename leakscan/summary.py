@@ -1,24 +1,29 @@
 """The whole: a fold over requests and leaks, with `add` and `merge`.
 
-Comes in: one `add_request` for every readable request and one `add` for every leak that is shown (values masked
-unless the operator asked for them; host and name redacted alike). Goes out: the summary of the result, schema 1
+Comes in: one `add_request` for every readable request and one `add` for every leak that is shown, or may yet be (values
+masked unless the operator asked for them; host and name redacted alike). Goes out: the summary of the result, schema 1
 (docs/formats.md), and the verdicts: `outcome`, `counts`, `unread`, all read from behaviours and losses and from
 nowhere else. State: bounded by the constants here and in tally.py, whatever the capture holds. `merge` is commutative
 and associative.
+
+What only the whole can tell is a join: a leak below the highest confidence waits (joins.py) until the summary is read,
+and is confirmed then if its value is confirmed elsewhere. `joined` settles what waits, in a copy: more may come.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import NamedTuple
 
-from leakscan.distinct import Bounded, stable_hash
+from leakscan.distinct import Bounded, Distinct, stable_hash
+from leakscan.joins import Row, Waiting
 from leakscan.losses import OTHER, UNREAD, Losses
 from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Coverage, Leak
 from leakscan.tally import (
     EXACT_IN_WHOLE,
     MAX_PARTIES,
+    PERSONAL,
     Behaviour,
     BehaviourKey,
     CarrierKey,
@@ -39,11 +44,18 @@ MAX_LEAKING_HOSTS = 10_000
 MAX_CLEAN_ROWS = 1000
 MAX_NAMES = 1024
 MAX_KINDS = 64
+#: Rows of leaks that wait for the whole, and requests with no other leak than such, by what waits in them.
+MAX_WAITING = 8192
+MAX_WAITING_REQUESTS = 4096
+MAX_WAITING_IN_REQUEST = 8
+#: Confirmed values that others are compared with.
+MAX_CONFIRMED = 65_536
 
 LEAK, INCONCLUSIVE, NONE_FOUND = "leak", "inconclusive", "none-found"
 OTHER_HOSTS = "(other)"
 #: Recipients' verdicts that do not count: the partner was allowed to have it, and not in the clear.
 HARMLESS_VERDICTS = frozenset({"allowed"})
+CONFIRMED = CONFIDENCES[-1]
 
 
 class NameKey(NamedTuple):
@@ -79,6 +91,12 @@ class Summary:
         self.leaking_requests = 0
         self.timeline = Timeline()
         self._request_has_leak = False
+        self._request_waits: set[int] = set()  # values in the request added last that may yet be shown
+        self._waiting = Waiting(MAX_WAITING)
+        self._waiting_requests: Bounded[tuple[int, ...], Count] = Bounded(MAX_WAITING_REQUESTS, Count)
+        self._given_up = 0
+        self._confirmed = Distinct(MAX_CONFIRMED)
+        self._joined: Summary | None = None
         self._behaviours: Bounded[BehaviourKey, Behaviour] = Bounded(MAX_BEHAVIOURS, Behaviour)
         self._names: Bounded[NameKey, Behaviour] = Bounded(MAX_NAMES, Behaviour)
         self._hosts: Bounded[str, Tally] = Bounded(MAX_LEAKING_HOSTS, Tally)
@@ -95,32 +113,96 @@ class Summary:
     def add_request(self, *, host: str, network: Carrier | None, bearer: str, time_ns: int) -> None:
         """One readable request, leaking or not; called before `add` for its leaks. `host` is redacted."""
         self.total.requests += 1
-        self._request_has_leak = False
+        self._end_request()
         self._host_requests.at(clip(host)).n += 1
         row = self._network(network)
         row.tally.requests += 1
         bump(row.bearer_requests, bearer)
         self.timeline.add_request(time_ns)
 
-    def add(self, leak: Leak, *, time_ns: int, rotating: bool) -> None:
-        """One leak of the request added last. A rotating token does not tell one subscriber from another."""
-        if not self._request_has_leak:
+    def add(self, leak: Leak, *, time_ns: int, rotating: bool, shown: bool = True) -> None:
+        """One leak of the request added last. A rotating token does not tell one subscriber from another. One that is
+        not shown (below the wanted confidence) counts only if the whole raises it.
+        """
+        self._joined = None
+        host = clip(leak.host)
+        seen = Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host), shown)
+        if not shown:
+            self._request_waits.add(seen.value)
+        elif not self._request_has_leak:
             self._request_has_leak = True
             self.leaking_requests += 1
-        host = clip(leak.host)
-        seen = Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host))
-        self.total.add(seen)
-        self._behaviours.at(BehaviourKey(leak.fingerprint, leak.rule, leak.place)).add(seen)
-        self._names.at(NameKey(leak.rule, leak.place, clip(leak.name.lower()))).add(seen)
-        self._hosts.at(host).add(seen)
-        self._network(leak.network).add(seen)
-        self._kinds.at(leak.identifier).add(seen)
-        self.timeline.add_leak(time_ns)
+        if may_rise(leak):
+            self._give_up(self._waiting.add(seen))
+        elif shown:
+            if leak.identifier in PERSONAL:
+                self._confirmed.add(seen.value)
+            self._tally(seen)
 
     def merge(self, other: Summary) -> None:
         """Take over what `other` counted."""
         self.losses.merge(other.losses)
         self.coverage.merge(other.coverage)
+        self._end_request()
+        other._end_request()
+        self._take(other)
+        self._give_up(self._waiting.merge(other._waiting))
+        self._waiting_requests.merge(other._waiting_requests)
+        self._confirmed.merge(other._confirmed)
+
+    def joined(self) -> Summary:
+        """The same with everything settled that waits for the whole. To be read, not added to."""
+        if not len(self._waiting):
+            return self
+        if self._joined is None:
+            whole = self._joined = Summary(self.losses, self.coverage)
+            whole._take(self)
+            for row in self._waiting:
+                whole._settle(row.sighting(), self._confirmed)
+            waiting = [*((values, count.n) for values, count in self._waiting_requests), (self._in_request(), 1)]
+            whole.leaking_requests += sum(n for values, n in waiting if any(v in self._confirmed for v in values))
+        return self._joined
+
+    def _tally(self, seen: Sighting) -> None:
+        """Count it in every row it belongs to."""
+        leak = seen.leak
+        self.total.add(seen)
+        self._behaviours.at(BehaviourKey(leak.fingerprint, leak.rule, leak.place)).add(seen)
+        self._names.at(NameKey(leak.rule, leak.place, clip(leak.name.lower()))).add(seen)
+        self._hosts.at(seen.host).add(seen)
+        self._network(leak.network).add(seen)
+        self._kinds.at(leak.identifier).add(seen)
+        self.timeline.add_leak(seen.time_ns, seen.leaks)
+
+    def _settle(self, seen: Sighting, confirmed: Distinct) -> None:
+        """Count what waited, with what the whole says of it."""
+        if seen.value in confirmed:
+            seen = seen._replace(leak=replace(seen.leak, confidence=CONFIRMED), shown=True, raised=True)
+        if seen.shown:
+            self._tally(seen)
+
+    def _give_up(self, rows: list[Row]) -> None:
+        """Count what can wait no longer as it is."""
+        for row in rows:
+            self._given_up += row.count
+            seen = row.sighting()
+            if seen.shown:
+                self._tally(seen)
+
+    def _in_request(self) -> tuple[int, ...]:
+        """The values of which the request added last has only such as wait; () when it has others."""
+        return () if self._request_has_leak else tuple(sorted(self._request_waits))[:MAX_WAITING_IN_REQUEST]
+
+    def _end_request(self) -> None:
+        if self._request_waits:
+            if values := self._in_request():
+                self._waiting_requests.at(values).n += 1
+            self._request_waits.clear()
+        self._request_has_leak = False
+        self._joined = None
+
+    def _take(self, other: Summary) -> None:
+        """Take over all that is counted, but not what waits."""
         self.total.merge(other.total)
         self.leaking_requests += other.leaking_requests
         self.timeline.merge(other.timeline)
@@ -131,6 +213,7 @@ class Summary:
         self._networks.merge(other._networks)
         self._unattributed.merge(other._unattributed)
         self._kinds.merge(other._kinds)
+        self._given_up += other._given_up
 
     def outcome(self) -> str:
         """`leak` (a confirmed or probable one), else `inconclusive` (no readable request, or something unread), else
@@ -156,6 +239,9 @@ class Summary:
 
     def to_dict(self) -> Json:
         """The `summary` object of the result."""
+        return self.joined()._to_dict()
+
+    def _to_dict(self) -> Json:
         return {
             "type": "summary",
             "outcome": self.outcome(),
@@ -182,12 +268,14 @@ class Summary:
 
     def _all_behaviours(self) -> list[Behaviour]:
         """Those with a row, and what was folded: a verdict must not depend on which was which."""
-        folded = self._behaviours.rest
-        return [*self._behaviours.rows.values(), *([folded] if folded.tally.leaks else [])]
+        behaviours = self.joined()._behaviours
+        folded = behaviours.rest
+        return [*behaviours.rows.values(), *([folded] if folded.tally.leaks else [])]
 
     def _losses(self, kind: str) -> dict[str, int]:
         losses = Losses()
         losses.merge(self.losses)
+        losses["summary.joins-folded"] += self._given_up
         losses["summary.behaviours-folded"] += self._behaviours.rest.tally.leaks
         losses["summary.hosts-folded"] += self._host_requests.rest.n
         return losses.of_kind(kind)
@@ -226,6 +314,11 @@ class Summary:
         if rest or self._hosts.rest.leaks:
             rows.append({"host": OTHER_HOSTS, **self._hosts.rest.to_dict(rest)})
         return rows
+
+
+def may_rise(leak: Leak) -> bool:
+    """Whether the same value, confirmed elsewhere, would make more of it."""
+    return leak.confidence != CONFIRMED and leak.identifier in PERSONAL
 
 
 def _worst_first(row: Json) -> tuple[int, int, int]:

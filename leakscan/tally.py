@@ -32,7 +32,8 @@ Json = dict[str, Any]
 
 
 class Sighting(NamedTuple):
-    """One leak with what the spine knows of it and what all rows need of it, worked out once."""
+    """One leak with what the spine knows of it and what all rows need of it, worked out once; or several that differ in
+    nothing that a row counts, but for their times."""
 
     leak: Leak
     time_ns: int
@@ -40,6 +41,10 @@ class Sighting(NamedTuple):
     value: int  # hash of the pseudonym
     host: str
     host_hash: int
+    shown: bool = True  # it has a line of its own; else it counts only if the whole raises it
+    raised: bool = False  # its confidence was, by the whole
+    leaks: int = 1
+    last: tuple[int, str] | None = None  # time of the last of several, as in Tally
 
 
 def clip(text: str) -> str:
@@ -78,12 +83,13 @@ class Tally:
 
     def add(self, seen: Sighting) -> None:
         leak = seen.leak
-        self.leaks += 1
-        self._span((seen.time_ns, leak.time), (seen.time_ns, leak.time))
+        self.leaks += seen.leaks
+        first = (seen.time_ns, leak.time)
+        self._span(first, seen.last or first)
         self.severity = max(self.severity, SEVERITIES.index(leak.severity))
         self._of(leak.identifier, seen.rotating).add(seen.value)
         self.hosts.add(seen.host_hash)
-        bump(self.bearers, leak.bearer)
+        bump(self.bearers, leak.bearer, seen.leaks)
 
     def merge(self, other: Tally) -> None:
         self.requests += other.requests
@@ -237,6 +243,7 @@ class Behaviour:
         "name",
         "networks",
         "origins",
+        "raised",
         "tally",
         "verdicts",
     )
@@ -245,6 +252,7 @@ class Behaviour:
         self.tally = Tally()
         self.name: str | None = None  # as on the wire; where spellings differ, the first by order
         self.confidence = -1  # position in CONFIDENCES
+        self.raised = 0  # leaks whose confidence was raised, because their value is confirmed elsewhere
         self.identifiers: dict[str, int] = {}
         self.origins: dict[str, int] = {}
         self.verdicts: dict[str, int] = {}
@@ -258,9 +266,10 @@ class Behaviour:
         self.tally.add(seen)
         self._know(clip(leak.name), (seen.time_ns, clip(leak.value)), [seen.host])
         self.confidence = max(self.confidence, CONFIDENCES.index(leak.confidence))
-        bump(self.identifiers, leak.identifier)
-        bump(self.origins, leak.origin)
-        bump(self.verdicts, leak.recipient.verdict)
+        self.raised += seen.leaks * seen.raised
+        bump(self.identifiers, leak.identifier, seen.leaks)
+        bump(self.origins, leak.origin, seen.leaks)
+        bump(self.verdicts, leak.recipient.verdict, seen.leaks)
         self.networks.add(leak.network, seen)
         self.homes.add(leak.home_operator, seen)
 
@@ -269,6 +278,7 @@ class Behaviour:
         if other.name is not None and other.example is not None:
             self._know(other.name, other.example, other.hosts)
         self.confidence = max(self.confidence, other.confidence)
+        self.raised += other.raised
         bump_all(self.identifiers, other.identifiers)
         bump_all(self.origins, other.origins)
         bump_all(self.verdicts, other.verdicts)
@@ -285,6 +295,7 @@ class Behaviour:
             "hosts": self.hosts,
             **common,
             "confidence": CONFIDENCES[self.confidence],
+            "raised": self.raised,
             "origin": commonest(self.origins),
             "network": self.networks.to_list(),
             "home_operator": self.homes.to_list(),

@@ -50,6 +50,7 @@ ROOMS = [
     "conceal",
     "carriers",
     "tally",
+    "joins",
     "summary",
     "spine",
     "interrupt",

@@ -90,6 +90,7 @@ def test_a_row_says_what_leaked() -> None:
         "hosts": ["www.news.example"],
         **common,
         "confidence": "confirmed",
+        "raised": 0,
         "origin": "unknown",
         "network": [{**network, **party}],
         "home_operator": [home],
@@ -218,6 +219,93 @@ def test_hostile_names_and_hosts_are_clipped() -> None:
     assert len(json.dumps(made.to_dict())) < 10_000
 
 
+HINT = {"confidence": "hint", "place": "referer", "name": "u", "rule": "value", "host": "ads.example"}
+
+
+def propagated(*parts: tuple[Leak, bool]) -> Summary:
+    made = Summary()
+    for one, shown in parts:
+        made.add_request(host=one.host, network=one.network, bearer=one.bearer, time_ns=START_NS)
+        made.add(one, time_ns=START_NS, rotating=False, shown=shown)
+    return made
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("hint_first", [True, False])
+def test_a_hint_is_raised_by_the_same_value_confirmed_elsewhere(shown: bool, hint_first: bool) -> None:
+    parts = [(leak(), True), (leak(**HINT), shown), (leak("447700900999", **HINT), shown)]
+    made = propagated(*(reversed(parts) if hint_first else parts))
+    rows = made.to_dict()
+    behaviours = {row["name"]: row for row in rows["behaviours"]}
+    assert behaviours["u"]["confidence"] == "confirmed"
+    assert behaviours["u"]["raised"] == 1
+    assert behaviours["u"]["leaks"] == (2 if shown else 1)  # the other number is a hint, and stays one
+    assert behaviours["u"]["subscribers"] == behaviours["u"]["leaks"]
+    assert rows["total"]["leaks"] == rows["total"]["leaking_requests"] == (3 if shown else 2)
+    assert {row["host"]: row["leaks"] for row in rows["hosts"]} == {
+        "www.news.example": 1,
+        "ads.example": 2 if shown else 1,
+    }
+    assert sum(cell["leaks"] for cell in rows["timeline"]["cells"]) == rows["total"]["leaks"]
+
+
+def test_what_is_raised_counts_for_the_exit_code() -> None:
+    low = leak(severity="low")
+    hint = leak(**HINT, severity="critical")
+    assert not propagated((low, True)).counts("critical")
+    assert not propagated((hint, False)).counts("critical")
+    assert propagated((hint, False), (low, True)).counts("critical")
+    assert propagated((hint, False)).outcome() == "none-found"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        leak("447700900999"),  # another value
+        leak(confidence="probable"),  # not confirmed itself
+        leak(identifier="cell_location"),  # another kind
+    ],
+    ids=["value", "probable", "kind"],
+)
+def test_what_raises_nothing(other: Leak) -> None:
+    rows = propagated((leak(**HINT), False), (other, True)).to_dict()
+    assert [row["name"] for row in rows["behaviours"]] == ["x-up-calling-line-id"]
+    assert rows["total"]["leaks"] == 1
+
+
+def test_a_kind_that_is_nobodys_own_raises_nothing() -> None:
+    """Two people in one country have the same country."""
+    place = {"identifier": "cell_location", "pseudonym": "cell_location:1"}
+    rows = propagated((leak(**HINT, **place), True), (leak(**place), True)).to_dict()
+    assert {row["name"]: row["confidence"] for row in rows["behaviours"]} == {
+        "u": "hint",
+        "x-up-calling-line-id": "confirmed",
+    }
+
+
+def test_several_that_wait_in_one_request() -> None:
+    made = Summary()
+    for confirmed in (False, True):
+        made.add_request(host="ads.example", network=None, bearer="unknown", time_ns=START_NS)
+        made.add(leak(**HINT), time_ns=START_NS, rotating=False, shown=False)
+        made.add(leak("447700900999", **HINT), time_ns=START_NS, rotating=False, shown=False)
+        if confirmed:
+            made.add(leak(), time_ns=START_NS, rotating=False)
+            assert made.to_dict()["total"]["leaking_requests"] == 2  # reading in the middle changes nothing
+            made.add(leak("447700900999"), time_ns=START_NS, rotating=False)
+    total = made.to_dict()["total"]
+    assert (total["requests"], total["leaking_requests"], total["leaks"]) == (2, 2, 6)
+
+
+def test_past_the_bound_leaks_count_as_their_line_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    numbers = [f"44770090010{number}" for number in range(5)]
+    confirmed = [(leak(number, name="y"), True) for number in numbers]
+    rows = propagated(*((leak(number, **HINT), True) for number in numbers), *confirmed).to_dict()
+    assert rows["coverage"]["losses"]["other"] == {"summary.joins-folded": 3}
+    assert {row["name"]: (row["leaks"], row["raised"]) for row in rows["behaviours"]} == {"u": (5, 2), "y": (5, 0)}
+
+
 def test_coverage_is_the_stages() -> None:
     coverage = Coverage(
         frames=7, bytes=700, streams=2, requests=1, tls_streams=1, tcp_payload_bytes=90, examined_bytes=9
@@ -237,7 +325,7 @@ def test_coverage_is_the_stages() -> None:
     }
 
 
-Event = tuple[Leak | None, str, int, bool]
+Event = tuple[Leak | None, str, int, bool, bool]
 
 
 def events(seed: int, count: int) -> list[Event]:
@@ -260,7 +348,8 @@ def events(seed: int, count: int) -> list[Event]:
             network=rng.choice([HERE, None, replace(HERE, evidence=("IMSI", "header")), HOME]),
             home_operator=rng.choice([HOME, None]),
         )
-        made.append((one if rng.random() < 0.6 else None, host, time_ns, rng.random() < 0.2))
+        shown = one.confidence == "confirmed" or rng.random() < 0.5
+        made.append((one if rng.random() < 0.6 else None, host, time_ns, rng.random() < 0.2, shown))
     return made
 
 
@@ -268,10 +357,10 @@ def folded(parts: list[Event]) -> Summary:
     losses, coverage = Losses(), Coverage(frames=len(parts))
     losses["udp"] += len(parts)
     made = Summary(losses, coverage)
-    for one, host, time_ns, rotating in parts:
+    for one, host, time_ns, rotating, shown in parts:
         made.add_request(host=host, network=one.network if one else None, bearer="cellular", time_ns=time_ns)
         if one is not None:
-            made.add(one, time_ns=time_ns, rotating=rotating)
+            made.add(one, time_ns=time_ns, rotating=rotating, shown=shown)
     return made
 
 
@@ -287,7 +376,9 @@ def merged(*parts: Summary) -> Summary:
 def test_merge_is_commutative_and_associative(seed: int, one: int, two: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         bounds = {"MAX_BEHAVIOURS": 4, "MAX_HOSTS": 6, "MAX_LEAKING_HOSTS": 4, "MAX_CLEAN_ROWS": 3, "MAX_NAMES": 2}
-        for name, bound in {**bounds, "MAX_KINDS": 2, "MAX_PARTIES": 2, "EXACT_IN_WHOLE": 4}.items():
+        bounds |= {"MAX_KINDS": 2, "MAX_PARTIES": 2, "EXACT_IN_WHOLE": 4}
+        bounds |= {"MAX_WAITING": 6, "MAX_WAITING_REQUESTS": 3, "MAX_CONFIRMED": 5}
+        for name, bound in bounds.items():
             patch.setattr(module, name, bound)
         for name, bound in {"MAX_PARTIES": 1, "MAX_EVIDENCE": 2, "MAX_NAMED_HOSTS": 2}.items():
             patch.setattr(tally, name, bound)
