@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from leakscan.distinct import Bounded
 from leakscan.model import Carrier, Recipient
-from leakscan.tally import Sighting, clip
+from leakscan.tally import Around, Sighting, clip
 from leakscan.timeline import hour_of
 
 
@@ -38,7 +38,7 @@ class Key(NamedTuple):
     home_operator: Carrier | None
     recipient: Recipient
     rotating: bool
-    shown: bool
+    around: Around
     hour: int
 
 
@@ -142,6 +142,6 @@ def _key(seen: Sighting) -> Key:
         home_operator=leak.home_operator,
         recipient=leak.recipient,
         rotating=seen.rotating,
-        shown=seen.shown,
+        around=seen.around,
         hour=hour_of(seen.time_ns),
     )

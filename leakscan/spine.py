@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from leakscan import __version__
+from leakscan.around import persons
 from leakscan.carriers import attribute, bearer_of
 from leakscan.conceal import Concealer
 from leakscan.detectors import catalogue_version, detect
@@ -29,7 +30,7 @@ from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.sources import expand
 from leakscan.summary import Summary
-from leakscan.tally import PERSONAL
+from leakscan.tally import PERSONAL, Around
 from leakscan.times import rfc3339
 
 SCHEMA = 1
@@ -132,14 +133,16 @@ class Scan:
             entry = networks.lookup(message.client, message.time_ns) if networks else None
             network, bearer = entry.network if entry else None, bearer_of(message, entry)[0]
             self.summary.add_request(host=host, network=network, bearer=bearer, time_ns=message.time_ns)
-            for match in matches:
+            same = persons(matches, self.concealer) if len(matches) > 1 else {}
+            for number, match in enumerate(matches):
                 shown = CONFIDENCES.index(match.confidence) >= self._least
                 if not shown:
                     losses["leaks.not-shown"] += 1
                     if match.identifier not in PERSONAL:
                         continue
                 leak = self._leak(message, match, entry, host, spans)
-                self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, shown=shown)
+                around = Around(shown, same.get(number, 0))
+                self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around)
                 if shown:
                     yield message.origin.capture, leak
 

@@ -24,6 +24,7 @@ from leakscan.tally import (
     EXACT_IN_WHOLE,
     MAX_PARTIES,
     PERSONAL,
+    Around,
     Behaviour,
     BehaviourKey,
     CarrierKey,
@@ -56,6 +57,7 @@ OTHER_HOSTS = "(other)"
 #: Recipients' verdicts that do not count: the partner was allowed to have it, and not in the clear.
 HARMLESS_VERDICTS = frozenset({"allowed"})
 CONFIRMED = CONFIDENCES[-1]
+NOTHING_AROUND = Around()
 
 
 class NameKey(NamedTuple):
@@ -120,21 +122,19 @@ class Summary:
         bump(row.bearer_requests, bearer)
         self.timeline.add_request(time_ns)
 
-    def add(self, leak: Leak, *, time_ns: int, rotating: bool, shown: bool = True) -> None:
-        """One leak of the request added last. A rotating token does not tell one subscriber from another. One that is
-        not shown (below the wanted confidence) counts only if the whole raises it.
-        """
+    def add(self, leak: Leak, *, time_ns: int, rotating: bool, around: Around = NOTHING_AROUND) -> None:
+        """One leak of the request added last. A rotating token does not tell one subscriber from another."""
         self._joined = None
         host = clip(leak.host)
-        seen = Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host), shown)
-        if not shown:
+        seen = Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host), around)
+        if not around.shown:
             self._request_waits.add(seen.value)
         elif not self._request_has_leak:
             self._request_has_leak = True
             self.leaking_requests += 1
         if may_rise(leak):
             self._give_up(self._waiting.add(seen))
-        elif shown:
+        elif around.shown:
             if leak.identifier in PERSONAL:
                 self._confirmed.add(seen.value)
             self._tally(seen)
@@ -177,8 +177,8 @@ class Summary:
     def _settle(self, seen: Sighting, confirmed: Distinct) -> None:
         """Count what waited, with what the whole says of it."""
         if seen.value in confirmed:
-            seen = seen._replace(leak=replace(seen.leak, confidence=CONFIRMED), shown=True, raised=True)
-        if seen.shown:
+            seen = seen._replace(leak=replace(seen.leak, confidence=CONFIRMED), raised=True)
+        if seen.around.shown or seen.raised:
             self._tally(seen)
 
     def _give_up(self, rows: list[Row]) -> None:
@@ -186,7 +186,7 @@ class Summary:
         for row in rows:
             self._given_up += row.count
             seen = row.sighting()
-            if seen.shown:
+            if seen.around.shown:
                 self._tally(seen)
 
     def _in_request(self) -> tuple[int, ...]:

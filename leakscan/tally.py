@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from leakscan.distinct import Bounded, Distinct
+from leakscan.distinct import Bounded, Distinct, Links
 from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Leak
 
 #: Different values (and hosts) counted exactly in one row; more become an estimate, with a standard error of 3 %.
@@ -27,8 +27,17 @@ MAX_CHARS = 200
 PERSONAL = frozenset(
     {"msisdn", "imsi", "imei", "iccid", "meid_esn", "subscriber_token", "email", "mac", "device_id", "advertising_id"}
 )
+#: Of these a person has one for each scheme, so two in one request are two names of one person.
+SCHEMED = frozenset({"subscriber_token", "device_id", "advertising_id"})
 
 Json = dict[str, Any]
+
+
+class Around(NamedTuple):
+    """What the rest of a leak's request tells, for the joins over the whole. Hashes are 0 where there is nothing."""
+
+    shown: bool = True  # the leak has a line of its own; else it counts only if the whole raises it
+    same: int = 0  # hash of another pseudonym of the same kind that is the same person's
 
 
 class Sighting(NamedTuple):
@@ -41,7 +50,7 @@ class Sighting(NamedTuple):
     value: int  # hash of the pseudonym
     host: str
     host_hash: int
-    shown: bool = True  # it has a line of its own; else it counts only if the whole raises it
+    around: Around = Around()
     raised: bool = False  # its confidence was, by the whole
     leaks: int = 1
     last: tuple[int, str] | None = None  # time of the last of several, as in Tally
@@ -68,7 +77,18 @@ def commonest(counts: Mapping[str, int]) -> str:
 class Tally:
     """Leaks, their span in time, their worst severity, and how many different values and hosts there were."""
 
-    __slots__ = ("_distinct", "_limit", "bearers", "first", "hosts", "last", "leaks", "requests", "severity")
+    __slots__ = (
+        "_distinct",
+        "_limit",
+        "_links",
+        "bearers",
+        "first",
+        "hosts",
+        "last",
+        "leaks",
+        "requests",
+        "severity",
+    )
 
     def __init__(self, limit: int = EXACT_IN_ROW) -> None:
         self._limit = limit
@@ -78,6 +98,7 @@ class Tally:
         self.last: tuple[int, str] | None = None
         self.severity = -1  # position in SEVERITIES
         self._distinct: dict[tuple[str, bool], Distinct] = {}  # by kind and whether it rotates
+        self._links: dict[str, Links] = {}  # by kind: values that are one person's
         self.hosts = Distinct(limit)
         self.bearers: dict[str, int] = {}
 
@@ -88,6 +109,8 @@ class Tally:
         self._span(first, seen.last or first)
         self.severity = max(self.severity, SEVERITIES.index(leak.severity))
         self._of(leak.identifier, seen.rotating).add(seen.value)
+        if seen.around.same:
+            self._links_of(leak.identifier).add(seen.value, seen.around.same)
         self.hosts.add(seen.host_hash)
         bump(self.bearers, leak.bearer, seen.leaks)
 
@@ -99,12 +122,19 @@ class Tally:
         self.severity = max(self.severity, other.severity)
         for (kind, rotating), values in other._distinct.items():
             self._of(kind, rotating).merge(values)
+        for kind, links in other._links.items():
+            self._links_of(kind).merge(links)
         self.hosts.merge(other.hosts)
         bump_all(self.bearers, other.bearers)
 
     def subscribers(self) -> int:
         """At least so many: the largest count among the kinds a person has one of, without tokens that rotate."""
-        return max((values.count() for values in self._people()), default=0)
+        counts = (
+            self._links[kind].things(values) if kind in self._links else values.count()
+            for (kind, rotating), values in self._distinct.items()
+            if kind in PERSONAL and not rotating
+        )
+        return max(counts, default=0)
 
     def identifiers(self) -> dict[str, int]:
         """How many different values of each kind."""
@@ -128,8 +158,11 @@ class Tally:
             "bearers": dict(sorted(self.bearers.items())),
         }
 
-    def _people(self) -> list[Distinct]:
-        return [values for (kind, rotating), values in self._distinct.items() if kind in PERSONAL and not rotating]
+    def _links_of(self, kind: str) -> Links:
+        links = self._links.get(kind)
+        if links is None:
+            links = self._links[kind] = Links(self._limit)
+        return links
 
     def _of(self, kind: str, rotating: bool) -> Distinct:
         values = self._distinct.get((kind, rotating))

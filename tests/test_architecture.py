@@ -52,6 +52,7 @@ ROOMS = [
     "tally",
     "joins",
     "summary",
+    "around",
     "spine",
     "interrupt",
     "relay",

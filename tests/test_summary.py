@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from leakscan import summary as module
 from leakscan import tally
+from leakscan.distinct import stable_hash
 from leakscan.losses import Losses
 from leakscan.model import SEVERITIES, Coverage, Leak, Recipient
 from leakscan.summary import Summary
+from leakscan.tally import Around
 from tests.leaks import DAY_NS, HERE, HOME, MINUTE_NS, START_NS, add, leak
 
 
@@ -107,6 +109,20 @@ def test_one_person_is_one_subscriber() -> None:
     made = summary(*(leak(identifier=kind, pseudonym=f"{kind}:{n}") for kind in kinds for n in range(3)))
     assert made.to_dict()["total"]["subscribers"] == 3
     assert made.to_dict()["total"]["identifiers"] == {"imei": 3, "imsi": 3, "msisdn": 3}
+
+
+def test_one_persons_tokens_of_several_schemes_are_one_subscriber() -> None:
+    made = Summary()
+    for person in range(2):
+        names = [f"subscriber_token:{scheme}{person}" for scheme in "abc"]
+        for name in names:
+            one = leak(identifier="subscriber_token", pseudonym=name)
+            made.add_request(host=one.host, network=None, bearer="unknown", time_ns=START_NS)
+            same = 0 if name == names[0] else stable_hash(names[0])
+            made.add(one, time_ns=START_NS, rotating=False, around=Around(same=same))
+    add(made, leak(identifier="subscriber_token", pseudonym="subscriber_token:of another"))
+    assert made.to_dict()["total"]["subscribers"] == 3
+    assert made.to_dict()["total"]["identifiers"] == {"subscriber_token": 7}
 
 
 def test_what_does_not_count_subscribers() -> None:
@@ -226,7 +242,7 @@ def propagated(*parts: tuple[Leak, bool]) -> Summary:
     made = Summary()
     for one, shown in parts:
         made.add_request(host=one.host, network=one.network, bearer=one.bearer, time_ns=START_NS)
-        made.add(one, time_ns=START_NS, rotating=False, shown=shown)
+        made.add(one, time_ns=START_NS, rotating=False, around=Around(shown))
     return made
 
 
@@ -287,8 +303,8 @@ def test_several_that_wait_in_one_request() -> None:
     made = Summary()
     for confirmed in (False, True):
         made.add_request(host="ads.example", network=None, bearer="unknown", time_ns=START_NS)
-        made.add(leak(**HINT), time_ns=START_NS, rotating=False, shown=False)
-        made.add(leak("447700900999", **HINT), time_ns=START_NS, rotating=False, shown=False)
+        made.add(leak(**HINT), time_ns=START_NS, rotating=False, around=Around(False))
+        made.add(leak("447700900999", **HINT), time_ns=START_NS, rotating=False, around=Around(False))
         if confirmed:
             made.add(leak(), time_ns=START_NS, rotating=False)
             assert made.to_dict()["total"]["leaking_requests"] == 2  # reading in the middle changes nothing
@@ -325,7 +341,7 @@ def test_coverage_is_the_stages() -> None:
     }
 
 
-Event = tuple[Leak | None, str, int, bool, bool]
+Event = tuple[Leak | None, str, int, bool, bool, int]
 
 
 def events(seed: int, count: int) -> list[Event]:
@@ -349,7 +365,16 @@ def events(seed: int, count: int) -> list[Event]:
             home_operator=rng.choice([HOME, None]),
         )
         shown = one.confidence == "confirmed" or rng.random() < 0.5
-        made.append((one if rng.random() < 0.6 else None, host, time_ns, rng.random() < 0.2, shown))
+        made.append(
+            (
+                one if rng.random() < 0.6 else None,
+                host,
+                time_ns,
+                rng.random() < 0.2,
+                shown,
+                rng.choice([0, 0, 7, 2**63]),
+            )
+        )
     return made
 
 
@@ -357,10 +382,10 @@ def folded(parts: list[Event]) -> Summary:
     losses, coverage = Losses(), Coverage(frames=len(parts))
     losses["udp"] += len(parts)
     made = Summary(losses, coverage)
-    for one, host, time_ns, rotating, shown in parts:
+    for one, host, time_ns, rotating, shown, same in parts:
         made.add_request(host=host, network=one.network if one else None, bearer="cellular", time_ns=time_ns)
         if one is not None:
-            made.add(one, time_ns=time_ns, rotating=rotating, shown=shown)
+            made.add(one, time_ns=time_ns, rotating=rotating, around=Around(shown, same))
     return made
 
 
