@@ -159,8 +159,11 @@ class Summary:
             whole._take(self)
             for row in self._waiting:
                 whole._settle(row.sighting(), self._confirmed)
-            waiting = [*((values, count.n) for values, count in self._waiting_requests), (self._in_request(), 1)]
-            whole.leaking_requests += sum(n for values, n in waiting if any(v in self._confirmed for v in values))
+            requests = whole._waiting_requests
+            requests.merge(self._waiting_requests)
+            if values := self._in_request():
+                requests.at(values).n += 1
+            whole.leaking_requests += sum(n.n for values, n in requests if any(v in self._confirmed for v in values))
         return self._joined
 
     def _tally(self, seen: Sighting) -> None:
