@@ -31,6 +31,7 @@ from leakscan.sources import expand
 from leakscan.times import rfc3339
 
 if TYPE_CHECKING:
+    from leakscan.carriers import AsnDatabase
     from leakscan.fleet import Fleet
     from leakscan.spine import Scan
     from leakscan.summary import Summary
@@ -54,6 +55,7 @@ class Options:
     show_values: bool
     pseudonym_key: str | None
     networks: str | None
+    asn_db: str | None
     jobs: int | None
     quiet: bool
     progress: str
@@ -65,6 +67,7 @@ def analyse(options: Options) -> int:
     """Find the leaks, write the results; gives the exit code."""
     key = None if options.pseudonym_key is None else read_key(options.pseudonym_key)
     networks = None if options.networks is None else Networks.load(options.networks)
+    systems = None if options.asn_db is None else _systems(options.asn_db)
     wanted = [parse_output(spec) for spec in options.outputs]
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
         losses = Losses(partial(_warn, progress))
@@ -84,7 +87,7 @@ def analyse(options: Options) -> int:
 
         from leakscan.spine import Scan, Settings  # after `_reading`: what is forked there starts meanwhile
 
-        settings = Settings(options.min_confidence, options.show_values, key, networks, options.networks)
+        settings = Settings(options.min_confidence, options.show_values, key, networks, options.networks, systems)
         scan: Scan | Fleet
         if reading is None:
             from leakscan.fleet import Fleet, jobs_for
@@ -101,6 +104,12 @@ def analyse(options: Options) -> int:
         if not options.quiet:
             progress.say(_outcome(scan.summary))
     return stopped or exit_code(scan.summary, options)
+
+
+def _systems(path: str) -> AsnDatabase:
+    from leakscan.carriers import AsnDatabase  # late: not many want it
+
+    return AsnDatabase(path)
 
 
 def _reading(

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from leakscan import __version__
 from leakscan.around import persons
-from leakscan.carriers import attribute, bearer_of
+from leakscan.carriers import AsnDatabase, Attributor, Place, bearer_of, of_path
 from leakscan.conceal import Concealer
 from leakscan.detectors import catalogue_version, detect
 from leakscan.errors import UsageError
@@ -23,8 +23,8 @@ from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
 from leakscan.losses import Losses
-from leakscan.model import CONFIDENCES, Head, Leak, Match, Message, Origin, Pair, Recipient, endpoints
-from leakscan.networks import NetworkEntry, Networks
+from leakscan.model import CONFIDENCES, TUNNEL_KINDS, Head, Leak, Match, Message, Origin, Pair, Recipient, endpoints
+from leakscan.networks import Networks
 from leakscan.protocols import message_of
 from leakscan.reading import Reading
 from leakscan.series import series
@@ -48,6 +48,19 @@ class Settings:
     pseudonym_key: bytes | None = None  # at least 16 bytes; None: random, for this run alone
     networks: Networks | None = None
     networks_name: str | None = None
+    systems: AsnDatabase | None = None
+
+
+class _Request(NamedTuple):
+    """A request in which something was found, and what all its leaks share."""
+
+    message: Message
+    matches: list[Match]
+    place: Place
+    bearer: str
+    bearer_evidence: tuple[str, ...]
+    host: str  # redacted
+    spans: list[str]  # of the values, that nobody may see
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,7 @@ class Scan:
         self._waiting: list[tuple[int, int, int, Leak]] = []
         self._number = count()
         self._bearers: dict[tuple[Origin, int, bool, int], str] = {}
+        self._attributor = Attributor(settings.networks, settings.systems)
         self._least = CONFIDENCES.index(settings.min_confidence)
         self.summary = Summary(reading.losses, reading.coverage)
 
@@ -88,6 +102,7 @@ class Scan:
         """The `run` line of the result (docs/formats.md)."""
         settings = self._settings
         networks = None if settings.networks_name is None else self._name(settings.networks_name)
+        systems = None if settings.systems is None else self._name(settings.systems.path)
         return {
             "type": "run",
             "schema": SCHEMA,
@@ -96,7 +111,7 @@ class Scan:
             "captures": [{"name": self._name(name), "size": _size(name)} for name in self._names],
             "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
-            "settings": {"min_confidence": settings.min_confidence, "networks": networks},
+            "settings": {"min_confidence": settings.min_confidence, "networks": networks, "asn_db": systems},
         }
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
@@ -119,7 +134,7 @@ class Scan:
 
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
-        losses, networks = self._reading.losses, self._settings.networks
+        losses = self._reading.losses
         glance = Glance()
         for head in self._reading.heads():
             plain = glance.plain_host(head)
@@ -128,48 +143,53 @@ class Scan:
                 continue
             message = message_of(head)
             matches = detect(fields(message, losses), losses)
-            spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
-            host = self.concealer.redact(message.host, spans)
-            entry = networks.lookup(message.client, message.time_ns) if networks else None
-            network, bearer = entry.network if entry else None, bearer_of(message, entry)[0]
-            self.summary.add_request(host=host, network=network, bearer=bearer, time_ns=message.time_ns)
-            same = persons(matches, self.concealer) if len(matches) > 1 else {}
-            for number, match in enumerate(matches):
-                shown = CONFIDENCES.index(match.confidence) >= self._least
-                if not shown:
-                    losses["leaks.not-shown"] += 1
-                    if match.identifier not in PERSONAL:
-                        continue
-                leak = self._leak(message, match, entry, host, spans)
-                around = Around(shown, same.get(number, 0))
-                self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around)
-                if shown:
-                    yield message.origin.capture, leak
+            yield from self._leaks_of(message, matches)
+
+    def _leaks_of(self, message: Message, matches: list[Match]) -> Iterator[tuple[str, Leak]]:
+        """A request that was taken apart: into the summary with it, and with its leaks."""
+        summary, losses = self.summary, self._reading.losses
+        spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
+        host = self.concealer.redact(message.host, spans)
+        place = self._attributor.place(message.client, message.time_ns)
+        bearer, why = self._attributor.bearer(message, matches, place)
+        summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=message.time_ns)
+        request = _Request(message, matches, place, bearer, why, host, spans)
+        same = persons(matches, self.concealer) if len(matches) > 1 else {}
+        for number, match in enumerate(matches):
+            shown = CONFIDENCES.index(match.confidence) >= self._least
+            if not shown:
+                losses["leaks.not-shown"] += 1
+                if match.identifier not in PERSONAL:
+                    continue
+            leak = self._leak(request, match)
+            around = Around(shown, same.get(number, 0))
+            summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around)
+            if shown:
+                yield message.origin.capture, leak
 
     def _count(self, head: Head, host: str) -> None:
         """A request in which nothing was found: into the summary with it."""
         client, _, server, _ = endpoints(head.key)
-        networks = self._settings.networks
-        entry = networks.lookup(client, head.time_ns) if networks else None
-        kind = (head.origin, head.key[0], head.teid is None, id(entry))
+        place = self._attributor.place(client, head.time_ns)
+        kind = (head.origin, head.key[0], head.teid is None, id(place.entry))
         bearer = self._bearers.get(kind)
         if bearer is None:
             if len(self._bearers) >= MAX_BEARERS:
                 self._bearers.clear()
-            bearer = self._bearers[kind] = bearer_of(message_of(head), entry)[0]
-        network = entry.network if entry else None
+            votes = of_path(head.origin, TUNNEL_KINDS[head.key[0]], head.teid is not None, place.entry)
+            bearer = self._bearers[kind] = bearer_of(votes)[0]
         host = self.concealer.redact(host or server)
-        self.summary.add_request(host=host, network=network, bearer=bearer, time_ns=head.time_ns)
+        self.summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=head.time_ns)
 
     def _name(self, name: str) -> str:
         return name if self._settings.show_values else shown_name(name)
 
-    def _leak(self, message: Message, match: Match, entry: NetworkEntry | None, host: str, shared: list[str]) -> Leak:
-        """Where the raw value stops. `host` is redacted; `shared`: values of all matches in the message."""
-        concealer = self.concealer
-        network, home, bearer, bearer_evidence = attribute(message, match, self._settings.networks, entry)
-        spans = (*shared, *_raw(match))
-        evidence = [*match.evidence, *(f"bearer: {why}" for why in bearer_evidence)]
+    def _leak(self, request: _Request, match: Match) -> Leak:
+        """Where the raw value stops."""
+        concealer, message, host = self.concealer, request.message, request.host
+        network, home = self._attributor.attribute(message, request.matches, match, request.place)
+        spans = (*request.spans, *_raw(match))
+        evidence = [*match.evidence, *(f"bearer: {why}" for why in request.bearer_evidence)]
         if message.begins_in != message.origin.capture:
             evidence.append("begins in the capture before")
         return Leak(
@@ -195,7 +215,7 @@ class Scan:
             confidence=match.confidence,
             severity=match.severity,
             origin=match.origin,
-            bearer=bearer,
+            bearer=request.bearer,
             network=network,
             home_operator=home,
             recipient=Recipient(),
@@ -209,8 +229,8 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
     """Leaks of the captures as they are found, then the Summary.
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
-    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` (path of its file).
-    Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
+    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` and `asn_db` (paths of
+    those files). Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
     """
     made = _settings(settings)
     losses = Losses()
@@ -222,7 +242,7 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
 
 
 def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
-    """What a list of header lines (name, value) gives away. Settings as for `scan`, but for `networks`."""
+    """What a list of header lines (name, value) gives away. Settings as for `scan`, but for the files."""
     made = _settings(settings)
     concealer, losses = Concealer(made.pseudonym_key, made.show_values), Losses()
     least = CONFIDENCES.index(made.min_confidence)
@@ -246,7 +266,7 @@ def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
 
 
 def _settings(given: dict[str, Any]) -> Settings:
-    known = {"min_confidence", "show_values", "pseudonym_key", "networks"}
+    known = {"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db"}
     for name in given:
         if name not in known:
             raise UsageError(f"unknown setting {name!r}; known are {', '.join(sorted(known))}")
@@ -255,9 +275,14 @@ def _settings(given: dict[str, Any]) -> Settings:
     key = given.get("pseudonym_key")
     if key is not None and len(key) < 16:
         raise UsageError("pseudonym_key has at least 16 bytes")
-    path = given.get("networks")
-    networks = None if path is None else Networks.load(str(path))
-    return Settings(**{**given, "networks": networks, "networks_name": None if path is None else str(path)})
+    plain = {name: value for name, value in given.items() if name not in ("networks", "asn_db")}
+    path, database = given.get("networks"), given.get("asn_db")
+    return Settings(
+        **plain,
+        networks=None if path is None else Networks.load(str(path)),
+        networks_name=None if path is None else str(path),
+        systems=None if database is None else AsnDatabase(str(database)),
+    )
 
 
 def _raw(match: Match) -> tuple[str, ...]:

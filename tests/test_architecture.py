@@ -29,6 +29,7 @@ ROOMS = [
     "show",
     "filenames",
     "plmn",
+    "operators",
     "masks",
     "distinct",
     "timeline",

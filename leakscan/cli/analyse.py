@@ -49,6 +49,10 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
     "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
 )
 @click.option(
+    "--asn-db", metavar="FILE", default=None,
+    help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
+)  # fmt: skip
+@click.option(
     "-j", "--jobs", type=click.IntRange(1), default=None, metavar="N",
     help="Scan several captures at once, on N cores; all there are by default.",
 )  # fmt: skip
