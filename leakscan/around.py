@@ -1,4 +1,4 @@
-"""What the rest of a request tells of a leak in it: who else in it is the same person.
+"""What the rest of a request tells of a leak in it: who else in it is the same person, which gateway it came through.
 
 Comes in: the matches of one request. Goes out: hashes, for the joins of the summary. No state.
 """
@@ -12,6 +12,10 @@ from leakscan.distinct import stable_hash
 from leakscan.masks import country_code
 from leakscan.model import Match
 from leakscan.tally import SCHEMED
+
+MIN_NAMES = 2
+#: Kinds of identifiers and rules of names that proxies of all sorts write.
+ANYBODYS = frozenset({"private_ip", "via", "x-country-code", "x-proxy-id", "x-bluecoat-via", "x-content-opt"})
 
 
 def persons(matches: Sequence[Match], concealer: Concealer) -> dict[int, int]:
@@ -37,6 +41,20 @@ def persons(matches: Sequence[Match], concealer: Concealer) -> dict[int, int]:
                 if other is not None and other != number:
                     found[place] = stable_hash(concealer.pseudonym(kind, other))
     return found
+
+
+def gateway_of(matches: Sequence[Match]) -> int:
+    """A gateway is known by what it adds: names, their case and order. 0 when they are too few or anybody's to tell."""
+    names = [
+        f"{match.field.place} {match.field.name}"
+        for match in matches
+        if match.field.place in ("header", "cookie")
+        and match.origin != "client-sent"
+        and match.identifier not in ANYBODYS
+        and match.rule not in ANYBODYS
+    ]
+    distinct = list(dict.fromkeys(names))
+    return stable_hash("\n".join(distinct)) if len(distinct) >= MIN_NAMES else 0
 
 
 def _national(number: str) -> str:

@@ -59,6 +59,10 @@ class Distinct:
                 self.add(item)
         self.estimated |= other.estimated
 
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._least)
+
     def __contains__(self, item: int) -> bool:
         """Whether it was added, and is one of those that are kept."""
         where = bisect_left(self._least, item)
@@ -127,6 +131,10 @@ class Row(Protocol):
     def merge(self, other: Self) -> None: ...
 
 
+def _rank(key: Hashable) -> int:
+    return stable_hash(repr(key))
+
+
 K = TypeVar("K", bound=Hashable)
 R = TypeVar("R", bound=Row)
 
@@ -138,11 +146,13 @@ class Bounded(Generic[K, R]):
     that was said of its key.
     """
 
-    __slots__ = ("_largest", "_limit", "_make", "rest", "rows")
+    __slots__ = ("_largest", "_limit", "_make", "_rank", "rest", "rows")
 
-    def __init__(self, limit: int, make: Callable[[], R]) -> None:
+    def __init__(self, limit: int, make: Callable[[], R], rank: Callable[[K], int] | None = None) -> None:
+        """`rank` gives a key's hash, different for different keys; by default that of its text."""
         self._limit = limit
         self._make = make
+        self._rank = rank or _rank
         self._largest: list[tuple[int, K]] = []  # a heap of (-hash, key), made when the bound is first reached
         self.rows: dict[K, R] = {}
         self.rest = make()
@@ -155,9 +165,9 @@ class Bounded(Generic[K, R]):
     def _admit(self, key: K) -> R:
         if len(self.rows) >= self._limit:
             if not self._largest:
-                self._largest = [(-stable_hash(repr(held)), held) for held in self.rows]
+                self._largest = [(-self._rank(held), held) for held in self.rows]
                 heapq.heapify(self._largest)
-            rank = -stable_hash(repr(key))
+            rank = -self._rank(key)
             if rank <= self._largest[0][0]:
                 return self.rest
             _, evicted = heapq.heapreplace(self._largest, (rank, key))

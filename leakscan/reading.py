@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from leakscan.losses import Losses
 from leakscan.model import Coverage, FrameBatch, Head, Message
+from leakscan.neighbours import Neighbours
 from leakscan.protocols import Http1, message_of
 from leakscan.verdicts import Verdicts
 
@@ -20,6 +21,7 @@ class Reading:
     def __init__(self, series: Iterable[Iterator[FrameBatch]], losses: Losses, sieve: bool = True) -> None:
         self.losses = losses
         self.coverage = Coverage()
+        self.neighbours = Neighbours()
         self._series = series
         self._sieve = sieve
 
@@ -35,7 +37,7 @@ class Reading:
 
         coverage, losses = self.coverage, self.losses
         for batches in self._series:
-            verdicts, decoder = Verdicts(), Decoder(losses)
+            verdicts, decoder = Verdicts(), Decoder(losses, self.neighbours)
             segments = Sieve(decoder, verdicts, coverage, losses, self._sieve).segments(batches)
             chunks = Reassembler(verdicts, coverage, losses).reassemble(segments)
             yield from Http1(coverage, losses).heads(chunks)

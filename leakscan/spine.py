@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from leakscan import __version__
-from leakscan.around import persons
-from leakscan.carriers import AsnDatabase, Attributor, Place, bearer_of, of_path
+from leakscan.around import gateway_of, persons
+from leakscan.carriers import LINKS_WITH_NEIGHBOURS, AsnDatabase, Attributor, Place, bearer_of, of_path
 from leakscan.conceal import Concealer
 from leakscan.detectors import catalogue_version, detect
 from leakscan.errors import UsageError
@@ -24,6 +24,7 @@ from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
 from leakscan.losses import Losses
 from leakscan.model import CONFIDENCES, TUNNEL_KINDS, Head, Leak, Match, Message, Origin, Pair, Recipient, endpoints
+from leakscan.neighbours import address_hash
 from leakscan.networks import Networks
 from leakscan.protocols import message_of
 from leakscan.reading import Reading
@@ -96,7 +97,7 @@ class Scan:
         self._bearers: dict[tuple[Origin, int, bool, int], str] = {}
         self._attributor = Attributor(settings.networks, settings.systems)
         self._least = CONFIDENCES.index(settings.min_confidence)
-        self.summary = Summary(reading.losses, reading.coverage)
+        self.summary = Summary(reading.losses, reading.coverage, reading.neighbours)
 
     def run(self) -> dict[str, Any]:
         """The `run` line of the result (docs/formats.md)."""
@@ -152,9 +153,11 @@ class Scan:
         host = self.concealer.redact(message.host, spans)
         place = self._attributor.place(message.client, message.time_ns)
         bearer, why = self._attributor.bearer(message, matches, place)
-        summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=message.time_ns)
+        client = address_hash(message.client) if message.origin.link in LINKS_WITH_NEIGHBOURS else 0
+        summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=message.time_ns, client=client)
         request = _Request(message, matches, place, bearer, why, host, spans)
         same = persons(matches, self.concealer) if len(matches) > 1 else {}
+        gateway = gateway_of(matches)
         for number, match in enumerate(matches):
             shown = CONFIDENCES.index(match.confidence) >= self._least
             if not shown:
@@ -162,7 +165,7 @@ class Scan:
                 if match.identifier not in PERSONAL:
                     continue
             leak = self._leak(request, match)
-            around = Around(shown, same.get(number, 0))
+            around = Around(shown, same.get(number, 0), client, gateway)
             summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around)
             if shown:
                 yield message.origin.capture, leak
@@ -179,7 +182,8 @@ class Scan:
             votes = of_path(head.origin, TUNNEL_KINDS[head.key[0]], head.teid is not None, place.entry)
             bearer = self._bearers[kind] = bearer_of(votes)[0]
         host = self.concealer.redact(host or server)
-        self.summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=head.time_ns)
+        number = address_hash(client) if head.origin.link in LINKS_WITH_NEIGHBOURS else 0
+        self.summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=head.time_ns, client=number)
 
     def _name(self, name: str) -> str:
         return name if self._settings.show_values else shown_name(name)

@@ -6,8 +6,10 @@ masked unless the operator asked for them; host and name redacted alike). Goes o
 nowhere else. State: bounded by the constants here and in tally.py, whatever the capture holds. `merge` is commutative
 and associative.
 
-What only the whole can tell is a join: a leak below the highest confidence waits (joins.py) until the summary is read,
-and is confirmed then if its value is confirmed elsewhere. `joined` settles what waits, in a copy: more may come.
+What only the whole can tell is a join: such leaks wait (joins.py) until the summary is read. One below the highest
+confidence is confirmed then if its value is confirmed elsewhere; one of unknown bearer is local if its client is
+somebody's neighbour; one of no known network has that of other leaks that came through the same gateway. `joined`
+settles all of it, in a copy: more may come.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from leakscan.distinct import Bounded, Distinct, stable_hash
 from leakscan.joins import Row, Waiting
 from leakscan.losses import OTHER, UNREAD, Losses
 from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Coverage, Leak
+from leakscan.neighbours import Neighbours
+from leakscan.networks import CELLULAR, UNKNOWN, WIFI
 from leakscan.tally import (
     EXACT_IN_WHOLE,
     MAX_PARTIES,
@@ -51,6 +55,9 @@ MAX_WAITING_REQUESTS = 4096
 MAX_WAITING_IN_REQUEST = 8
 #: Confirmed values that others are compared with.
 MAX_CONFIRMED = 65_536
+#: Clients whose bearer is told by what else is seen of them, and gateways that are known by what they add.
+MAX_CLIENTS = 16_384
+MAX_GATEWAYS = 1024
 
 LEAK, INCONCLUSIVE, NONE_FOUND = "leak", "inconclusive", "none-found"
 OTHER_HOSTS = "(other)"
@@ -58,6 +65,9 @@ OTHER_HOSTS = "(other)"
 HARMLESS_VERDICTS = frozenset({"allowed"})
 CONFIRMED = CONFIDENCES[-1]
 NOTHING_AROUND = Around()
+#: What a leak waits for.
+FOR_ITS_VALUE, FOR_NEIGHBOURS, FOR_ITS_GATEWAY = 1, 2, 4
+BY_GATEWAY = ("gateway: the same headers as in requests of this network",)
 
 
 class NameKey(NamedTuple):
@@ -83,12 +93,49 @@ class Count:
         self.n += other.n
 
 
-class Summary:
-    """Requests and leaks, added up. `losses` and `coverage` are those that the stages count in."""
+class Client:
+    """Requests of one address that say nothing of their bearer, by network."""
 
-    def __init__(self, losses: Losses | None = None, coverage: Coverage | None = None) -> None:
+    __slots__ = ("requests",)
+
+    def __init__(self) -> None:
+        self.requests: dict[CarrierKey | None, int] = {}
+
+    def merge(self, other: Client) -> None:
+        for network, count in other.requests.items():
+            self.requests[network] = self.requests.get(network, 0) + count
+
+
+class Gateway:
+    """The network of a gateway, as far as there is one only."""
+
+    __slots__ = ("network", "networks")
+
+    def __init__(self) -> None:
+        self.network: CarrierKey | None = None
+        self.networks = 0  # 2: more than one
+
+    def learn(self, network: CarrierKey) -> None:
+        if network != self.network and self.networks < 2:
+            self.networks += 1
+            self.network = network if self.networks == 1 else None
+
+    def merge(self, other: Gateway) -> None:
+        if other.network is not None and other.networks == 1:
+            self.learn(other.network)
+        elif other.networks:
+            self.networks, self.network = 2, None
+
+
+class Summary:
+    """Requests and leaks, added up. `losses`, `coverage` and `neighbours` are those that the stages count in."""
+
+    def __init__(
+        self, losses: Losses | None = None, coverage: Coverage | None = None, neighbours: Distinct | None = None
+    ) -> None:
         self.losses = Losses() if losses is None else losses
         self.coverage = Coverage() if coverage is None else coverage
+        self.neighbours = Neighbours() if neighbours is None else neighbours
         self.total = Tally(EXACT_IN_WHOLE)
         self.leaking_requests = 0
         self.timeline = Timeline()
@@ -96,9 +143,15 @@ class Summary:
         self._request_waits: set[int] = set()  # values in the request added last that may yet be shown
         self._waiting = Waiting(MAX_WAITING)
         self._waiting_requests: Bounded[tuple[int, ...], Count] = Bounded(MAX_WAITING_REQUESTS, Count)
-        self._given_up = 0
+        self._given_up: dict[int, int] = {}  # leaks that found no place to wait, by what they waited for
+        self._folded: int | None = None  # of these, how many may count wrongly; set in what `joined` gives
         self._confirmed = Distinct(MAX_CONFIRMED)
+        self._clients: Bounded[int, Client] = Bounded(MAX_CLIENTS, Client, int)
+        self._cellular = Distinct(MAX_CLIENTS)
+        self._gateways: Bounded[int, Gateway] = Bounded(MAX_GATEWAYS, Gateway, int)
+        self._local = 0  # requests that are settled as local, whole only
         self._joined: Summary | None = None
+        self._joined_with = 0  # neighbours
         self._behaviours: Bounded[BehaviourKey, Behaviour] = Bounded(MAX_BEHAVIOURS, Behaviour)
         self._names: Bounded[NameKey, Behaviour] = Bounded(MAX_NAMES, Behaviour)
         self._hosts: Bounded[str, Tally] = Bounded(MAX_LEAKING_HOSTS, Tally)
@@ -112,8 +165,17 @@ class Summary:
         """Readable requests: the denominator of everything."""
         return self.total.requests
 
-    def add_request(self, *, host: str, network: Carrier | None, bearer: str, time_ns: int) -> None:
-        """One readable request, leaking or not; called before `add` for its leaks. `host` is redacted."""
+    def add_request(self, *, host: str, network: Carrier | None, bearer: str, time_ns: int, client: int = 0) -> None:
+        """One readable request, leaking or not; called before `add` for its leaks. `host` is redacted, `client` as in
+        Around.
+        """
+        if client:
+            if bearer == UNKNOWN:
+                requests = self._clients.at(client).requests
+                key = None if network is None else _carrier_key(network)
+                requests[key] = requests.get(key, 0) + 1
+            elif bearer == CELLULAR:
+                self._cellular.add(client)
         self.total.requests += 1
         self._end_request()
         self._host_requests.at(clip(host)).n += 1
@@ -132,11 +194,13 @@ class Summary:
         elif not self._request_has_leak:
             self._request_has_leak = True
             self.leaking_requests += 1
-        if may_rise(leak):
+        if leak.network is not None and around.gateway:
+            self._gateways.at(around.gateway).learn(_carrier_key(leak.network))
+        if leak.confidence == CONFIRMED and leak.identifier in PERSONAL:
+            self._confirmed.add(seen.value)
+        if _waits_for(seen):
             self._give_up(self._waiting.add(seen))
         elif around.shown:
-            if leak.identifier in PERSONAL:
-                self._confirmed.add(seen.value)
             self._tally(seen)
 
     def merge(self, other: Summary) -> None:
@@ -149,16 +213,25 @@ class Summary:
         self._give_up(self._waiting.merge(other._waiting))
         self._waiting_requests.merge(other._waiting_requests)
         self._confirmed.merge(other._confirmed)
+        self.neighbours.merge(other.neighbours)
+        self._clients.merge(other._clients)
+        self._cellular.merge(other._cellular)
+        self._gateways.merge(other._gateways)
 
     def joined(self) -> Summary:
         """The same with everything settled that waits for the whole. To be read, not added to."""
-        if not len(self._waiting):
+        if not len(self._waiting) and not len(self._clients):
             return self
-        if self._joined is None:
+        if self._joined is None or self._joined_with != len(self.neighbours):
+            self._joined_with = len(self.neighbours)
             whole = self._joined = Summary(self.losses, self.coverage)
+            whole._folded = self._miscounted()
             whole._take(self)
             for row in self._waiting:
-                whole._settle(row.sighting(), self._confirmed)
+                seen = self._settled(row.sighting())
+                if seen.around.shown or seen.raised:
+                    whole._tally(seen)
+            whole._settle_clients(self)
             requests = whole._waiting_requests
             requests.merge(self._waiting_requests)
             if values := self._in_request():
@@ -177,18 +250,46 @@ class Summary:
         self._kinds.at(leak.identifier).add(seen)
         self.timeline.add_leak(seen.time_ns, seen.leaks)
 
-    def _settle(self, seen: Sighting, confirmed: Distinct) -> None:
-        """Count what waited, with what the whole says of it."""
-        if seen.value in confirmed:
-            seen = seen._replace(leak=replace(seen.leak, confidence=CONFIRMED), raised=True)
-        if seen.around.shown or seen.raised:
-            self._tally(seen)
+    def _settled(self, seen: Sighting) -> Sighting:
+        """What waited, with what the whole says of it."""
+        leak, around = seen.leak, seen.around
+        if may_rise(leak) and seen.value in self._confirmed:
+            seen, leak = seen._replace(raised=True), replace(leak, confidence=CONFIRMED)
+        if leak.bearer == UNKNOWN and self._is_local(around.client):
+            leak = replace(leak, bearer=WIFI)
+        gateway = self._gateways.rows.get(around.gateway) if leak.network is None else None
+        if gateway is not None and gateway.network is not None:
+            leak = replace(leak, network=Carrier(*gateway.network, BY_GATEWAY))
+        return seen._replace(leak=leak)
+
+    def _miscounted(self) -> int:
+        """Leaks that could not wait for what there is by now."""
+        there = (FOR_ITS_VALUE if len(self._confirmed) else 0) | (FOR_NEIGHBOURS if len(self.neighbours) else 0)
+        there |= FOR_ITS_GATEWAY if any(gateway.network is not None for _, gateway in self._gateways) else 0
+        return sum(count for reasons, count in self._given_up.items() if reasons & there)
+
+    def _is_local(self, client: int) -> bool:
+        """Whether the client is on a local network, as far as ARP and multicast tell and nothing contradicts."""
+        return client in self.neighbours and client not in self._cellular
+
+    def _settle_clients(self, other: Summary) -> None:
+        """Count the requests of local clients in `other` as Wi-Fi."""
+        for client, row in other._clients:
+            if other._is_local(client):
+                for key, count in row.requests.items():
+                    network = self._unattributed if key is None else self._networks.at(key)
+                    bump(network.bearer_requests, UNKNOWN, -count)
+                    if not network.bearer_requests[UNKNOWN]:
+                        del network.bearer_requests[UNKNOWN]
+                    bump(network.bearer_requests, WIFI, count)
+                    self._local += count
 
     def _give_up(self, rows: list[Row]) -> None:
         """Count what can wait no longer as it is."""
         for row in rows:
-            self._given_up += row.count
             seen = row.sighting()
+            reasons = _waits_for(seen)
+            self._given_up[reasons] = self._given_up.get(reasons, 0) + row.count
             if seen.around.shown:
                 self._tally(seen)
 
@@ -216,7 +317,8 @@ class Summary:
         self._networks.merge(other._networks)
         self._unattributed.merge(other._unattributed)
         self._kinds.merge(other._kinds)
-        self._given_up += other._given_up
+        for reasons, count in other._given_up.items():
+            self._given_up[reasons] = self._given_up.get(reasons, 0) + count
 
     def outcome(self) -> str:
         """`leak` (a confirmed or probable one), else `inconclusive` (no readable request, or something unread), else
@@ -238,7 +340,7 @@ class Summary:
 
     def unread(self) -> bool:
         """Whether something that should have been read was not: exit code 3."""
-        return bool(self._losses(UNREAD))
+        return bool(self.joined()._losses(UNREAD))
 
     def to_dict(self) -> Json:
         """The `summary` object of the result."""
@@ -248,7 +350,7 @@ class Summary:
         return {
             "type": "summary",
             "outcome": self.outcome(),
-            "total": {**self.total.to_dict(), "leaking_requests": self.leaking_requests},
+            "total": {**self.total.to_dict(), "leaking_requests": self.leaking_requests, "local_requests": self._local},
             "behaviours": self._behaviour_rows(),
             "names": self._name_rows(),
             "hosts": self._host_rows(),
@@ -265,7 +367,7 @@ class Summary:
     def _network(self, network: Carrier | None) -> NetworkRow:
         if network is None:
             return self._unattributed
-        row = self._networks.at(CarrierKey(network.name, network.country, network.mcc, network.mnc))
+        row = self._networks.at(_carrier_key(network))
         row.learn(network.evidence)
         return row
 
@@ -278,7 +380,7 @@ class Summary:
     def _losses(self, kind: str) -> dict[str, int]:
         losses = Losses()
         losses.merge(self.losses)
-        losses["summary.joins-folded"] += self._given_up
+        losses["summary.joins-folded"] += self._miscounted() if self._folded is None else self._folded
         losses["summary.behaviours-folded"] += self._behaviours.rest.tally.leaks
         losses["summary.hosts-folded"] += self._host_requests.rest.n
         return losses.of_kind(kind)
@@ -317,6 +419,20 @@ class Summary:
         if rest or self._hosts.rest.leaks:
             rows.append({"host": OTHER_HOSTS, **self._hosts.rest.to_dict(rest)})
         return rows
+
+
+def _carrier_key(carrier: Carrier) -> CarrierKey:
+    return CarrierKey(carrier.name, carrier.country, carrier.mcc, carrier.mnc)
+
+
+def _waits_for(seen: Sighting) -> int:
+    """What of the whole may change how a leak counts."""
+    leak, around = seen.leak, seen.around
+    return (
+        (FOR_ITS_VALUE if may_rise(leak) else 0)
+        | (FOR_NEIGHBOURS if around.client and leak.bearer == UNKNOWN else 0)
+        | (FOR_ITS_GATEWAY if around.gateway and leak.network is None else 0)
+    )
 
 
 def may_rise(leak: Leak) -> bool:

@@ -38,6 +38,8 @@ class Around(NamedTuple):
 
     shown: bool = True  # the leak has a line of its own; else it counts only if the whole raises it
     same: int = 0  # hash of another pseudonym of the same kind that is the same person's
+    client: int = 0  # hash of the client's address, if it was captured where neighbours could be seen
+    gateway: int = 0  # hash of what a gateway added: names, in their order
 
 
 class Sighting(NamedTuple):

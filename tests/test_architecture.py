@@ -34,6 +34,7 @@ ROOMS = [
     "distinct",
     "timeline",
     "networks",
+    "neighbours",
     "verdicts",
     "sources",
     "series",

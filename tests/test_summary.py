@@ -73,7 +73,7 @@ def test_a_row_says_what_leaked() -> None:
     party = {"country": "GB", "leaks": 3, "subscribers": 2}
     network = {"name": "Testnet", "mcc": "001", "mnc": "01", "evidence": ["networks file"], "country": "GB"}
     home = {"name": "Virtual Mobile", "mcc": "999", "mnc": "99", "evidence": ["IMSI"], **party}
-    assert rows["total"] == {**common, "leaking_requests": 3}
+    assert rows["total"] == {**common, "leaking_requests": 3, "local_requests": 0}
     assert rows["hosts"] == [{"host": "www.news.example", **common}]
     assert rows["identifiers"] == [{"identifier": "msisdn", **common}]
     assert rows["carriers"][0] == {
@@ -322,6 +322,74 @@ def test_past_the_bound_leaks_count_as_their_line_says(monkeypatch: pytest.Monke
     assert {row["name"]: (row["leaks"], row["raised"]) for row in rows["behaviours"]} == {"u": (5, 2), "y": (5, 0)}
 
 
+CLIENT, OTHER_CLIENT, GATEWAY = 11, 12, 13
+
+
+@pytest.mark.parametrize(
+    ("client", "cellular", "bearers", "requests"),
+    [
+        (CLIENT, False, {"wifi": 1}, {"unknown": 1, "wifi": 2}),
+        (CLIENT, True, {"unknown": 1}, {"cellular": 1, "unknown": 3}),  # a gateway in the operator's own building
+        (OTHER_CLIENT, False, {"unknown": 1}, {"unknown": 3}),
+        (0, False, {"unknown": 1}, {"unknown": 3}),  # captured where neighbours cannot be seen
+    ],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_client_that_is_a_neighbour_is_local(
+    client: int, cellular: bool, bearers: dict[str, int], requests: dict[str, int], before: bool
+) -> None:
+    made = Summary()
+    if before:
+        made.neighbours.add(CLIENT)
+    one = leak(bearer="unknown", network=None)
+    for number in (client, client, OTHER_CLIENT):
+        made.add_request(host=one.host, network=None, bearer="unknown", time_ns=START_NS, client=number)
+        if not made.leaking_requests:
+            made.add(one, time_ns=START_NS, rotating=False, around=Around(client=client))
+    if cellular:
+        made.add_request(host=one.host, network=None, bearer="cellular", time_ns=START_NS, client=client)
+    assert made.to_dict()["total"]["local_requests"] == (2 if before and "wifi" in bearers else 0)
+    made.neighbours.add(CLIENT)
+    rows = made.to_dict()
+    assert rows["total"]["bearers"] == rows["behaviours"][0]["bearers"] == bearers
+    assert rows["carriers"][0]["bearer_requests"] == requests
+    assert rows["total"]["local_requests"] == requests.get("wifi", 0)
+
+
+@pytest.mark.parametrize(
+    ("known", "network"),
+    [([HERE], "Testnet"), ([HERE, HERE], "Testnet"), ([HERE, HOME], None), ([], None)],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_the_same_gateway_is_the_same_network(known: list[Any], network: str | None, first: bool) -> None:
+    made = Summary()
+    leaks = [leak(network=one) for one in known]
+    unnamed = leak("447700900999", network=None)
+    for one in [*leaks, unnamed] if first else [unnamed, *leaks]:
+        made.add_request(host=one.host, network=None, bearer="cellular", time_ns=START_NS)
+        made.add(one, time_ns=START_NS, rotating=False, around=Around(gateway=GATEWAY))
+    rows = made.to_dict()
+    unattributed = next(row for row in rows["carriers"] if row["name"] == "unattributed")
+    assert unattributed["leaks"] == (0 if network else 1)
+    if network:
+        row = rows["carriers"][0]
+        assert (row["name"], row["leaks"]) == (network, len(known) + 1)
+        assert "gateway: the same headers as in requests of this network" in row["network"]["evidence"]
+        assert rows["behaviours"][0]["network"][0]["leaks"] == len(known) + 1
+
+
+def test_what_found_no_place_to_wait_is_a_loss_only_if_waiting_would_have_paid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 1)
+    made = Summary()
+    for number in range(4):
+        one = leak(f"44770090000{number}", bearer="unknown")
+        made.add_request(host=one.host, network=None, bearer="unknown", time_ns=START_NS, client=CLIENT)
+        made.add(one, time_ns=START_NS, rotating=False, around=Around(client=CLIENT))
+    assert made.to_dict()["coverage"]["losses"]["other"] == {}
+    made.neighbours.add(OTHER_CLIENT)
+    assert made.to_dict()["coverage"]["losses"]["other"] == {"summary.joins-folded": 3}
+
+
 def test_coverage_is_the_stages() -> None:
     coverage = Coverage(
         frames=7, bytes=700, streams=2, requests=1, tls_streams=1, tcp_payload_bytes=90, examined_bytes=9
@@ -341,7 +409,7 @@ def test_coverage_is_the_stages() -> None:
     }
 
 
-Event = tuple[Leak | None, str, int, bool, bool, int]
+Event = tuple[Leak | None, str, int, bool, Around]
 
 
 def events(seed: int, count: int) -> list[Event]:
@@ -360,21 +428,14 @@ def events(seed: int, count: int) -> list[Event]:
             severity=rng.choice(SEVERITIES),
             confidence=rng.choice(["hint", "probable", "confirmed"]),
             origin=rng.choice(["unknown", "client-sent"]),
-            bearer=rng.choice(["cellular", "wifi"]),
+            bearer=rng.choice(["cellular", "wifi", "unknown"]),
             network=rng.choice([HERE, None, replace(HERE, evidence=("IMSI", "header")), HOME]),
             home_operator=rng.choice([HOME, None]),
         )
         shown = one.confidence == "confirmed" or rng.random() < 0.5
-        made.append(
-            (
-                one if rng.random() < 0.6 else None,
-                host,
-                time_ns,
-                rng.random() < 0.2,
-                shown,
-                rng.choice([0, 0, 7, 2**63]),
-            )
-        )
+        hashes = [0, *(stable_hash(str(number)) for number in range(9))]
+        around = Around(shown, *(rng.choice(hashes) for _ in range(3)))
+        made.append((one if rng.random() < 0.6 else None, host, time_ns, rng.random() < 0.2, around))
     return made
 
 
@@ -382,10 +443,13 @@ def folded(parts: list[Event]) -> Summary:
     losses, coverage = Losses(), Coverage(frames=len(parts))
     losses["udp"] += len(parts)
     made = Summary(losses, coverage)
-    for one, host, time_ns, rotating, shown, same in parts:
-        made.add_request(host=host, network=one.network if one else None, bearer="cellular", time_ns=time_ns)
+    for one, host, time_ns, rotating, around in parts:
+        network, bearer = (one.network, one.bearer) if one else (None, "unknown")
+        made.add_request(host=host, network=network, bearer=bearer, time_ns=time_ns, client=around.client)
         if one is not None:
-            made.add(one, time_ns=time_ns, rotating=rotating, around=Around(shown, same))
+            made.add(one, time_ns=time_ns, rotating=rotating, around=around)
+        if rotating:
+            made.neighbours.add(around.client)
     return made
 
 
@@ -403,6 +467,7 @@ def test_merge_is_commutative_and_associative(seed: int, one: int, two: int) -> 
         bounds = {"MAX_BEHAVIOURS": 4, "MAX_HOSTS": 6, "MAX_LEAKING_HOSTS": 4, "MAX_CLEAN_ROWS": 3, "MAX_NAMES": 2}
         bounds |= {"MAX_KINDS": 2, "MAX_PARTIES": 2, "EXACT_IN_WHOLE": 4}
         bounds |= {"MAX_WAITING": 6, "MAX_WAITING_REQUESTS": 3, "MAX_CONFIRMED": 5}
+        bounds |= {"MAX_CLIENTS": 4, "MAX_GATEWAYS": 3}
         for name, bound in bounds.items():
             patch.setattr(module, name, bound)
         for name, bound in {"MAX_PARTIES": 1, "MAX_EVIDENCE": 2, "MAX_NAMED_HOSTS": 2}.items():

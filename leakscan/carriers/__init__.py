@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from leakscan.carriers.asn import AsnDatabase, System
-from leakscan.carriers.bearer import bearer_of, of_matches, of_path
+from leakscan.carriers.bearer import LINKS_WITH_NEIGHBOURS, bearer_of, of_matches, of_path
 from leakscan.carriers.numbers import calling_code, international, range_holder
 from leakscan.carriers.votes import MAX_NAMED, WEIGHTS, Vote, agree, conflict, settle
 from leakscan.masks import mask
@@ -28,7 +28,7 @@ from leakscan.networks import NetworkEntry, Networks
 from leakscan.operators import brand_in, of_apn, of_hosts
 from leakscan.plmn import plmn_of, plmns_in
 
-__all__ = ["AsnDatabase", "Attribution", "Attributor", "Place", "bearer_of", "of_path"]
+__all__ = ["LINKS_WITH_NEIGHBOURS", "AsnDatabase", "Attribution", "Attributor", "Place", "bearer_of", "of_path"]
 
 
 class Place(NamedTuple):

@@ -15,9 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from leakscan.carriers.votes import conflict, words
 from leakscan.model import Match, Origin
-from leakscan.networks import NetworkEntry
+from leakscan.networks import CELLULAR, UNKNOWN, WIFI, NetworkEntry
 
-CELLULAR, WIFI, UNKNOWN = "cellular", "wifi", "unknown"
 #: Link types with addresses of stations, where ARP and its like can be seen: Ethernet, Linux cooked (1 and 2).
 LINKS_WITH_NEIGHBOURS = frozenset({1, 113, 276})
 
