@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from leakscan import __version__
-from leakscan.around import gateway_of, persons
+from leakscan.around import gateway_of, manners_of, persons
 from leakscan.carriers import LINKS_WITH_NEIGHBOURS, AsnDatabase, Attributor, Place, bearer_of, of_path
 from leakscan.conceal import Concealer
 from leakscan.detectors import catalogue_version, detect
@@ -26,6 +26,7 @@ from leakscan.losses import Losses
 from leakscan.model import CONFIDENCES, TUNNEL_KINDS, Head, Leak, Match, Message, Origin, Pair, Recipient, endpoints
 from leakscan.neighbours import address_hash
 from leakscan.networks import Networks
+from leakscan.origin import CLIENT_SENT, OWN, mms_centre
 from leakscan.protocols import message_of
 from leakscan.reading import Reading
 from leakscan.series import series
@@ -37,6 +38,7 @@ from leakscan.times import rfc3339
 SCHEMA = 1
 MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
 MAX_BEARERS = 4096  # kinds of requests (capture, tunnel, network) whose bearer is remembered
+MM1 = "multimedia message to its centre (MM1)"
 MAX_WAITING = 10_000  # leaks that wait for one with an earlier frame
 
 
@@ -62,6 +64,7 @@ class _Request(NamedTuple):
     bearer_evidence: tuple[str, ...]
     host: str  # redacted
     spans: list[str]  # of the values, that nobody may see
+    recipient: Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +152,20 @@ class Scan:
     def _leaks_of(self, message: Message, matches: list[Match]) -> Iterator[tuple[str, Leak]]:
         """A request that was taken apart: into the summary with it, and with its leaks."""
         summary, losses = self.summary, self._reading.losses
+        centre = mms_centre(message) if matches else ""
+        if centre:
+            matches = [replace(match, origin=CLIENT_SENT, evidence=(*match.evidence, MM1)) for match in matches]
         spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
         host = self.concealer.redact(message.host, spans)
         place = self._attributor.place(message.client, message.time_ns)
         bearer, why = self._attributor.bearer(message, matches, place)
         client = address_hash(message.client) if message.origin.link in LINKS_WITH_NEIGHBOURS else 0
         summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=message.time_ns, client=client)
-        request = _Request(message, matches, place, bearer, why, host, spans)
+        recipient = Recipient("allowed", None, "mms") if centre == OWN else Recipient()
+        request = _Request(message, matches, place, bearer, why, host, spans, recipient)
         same = persons(matches, self.concealer) if len(matches) > 1 else {}
-        gateway = gateway_of(matches)
-        for number, match in enumerate(matches):
+        gateway, manners = gateway_of(matches), manners_of(message, matches)
+        for number, (match, manner) in enumerate(zip(matches, manners, strict=True)):
             shown = CONFIDENCES.index(match.confidence) >= self._least
             if not shown:
                 losses["leaks.not-shown"] += 1
@@ -166,7 +173,7 @@ class Scan:
                     continue
             leak = self._leak(request, match)
             around = Around(shown, same.get(number, 0), client, gateway)
-            summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around)
+            summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around, manner=manner)
             if shown:
                 yield message.origin.capture, leak
 
@@ -222,7 +229,7 @@ class Scan:
             bearer=request.bearer,
             network=network,
             home_operator=home,
-            recipient=Recipient(),
+            recipient=request.recipient,
             fingerprint=fingerprint(match.rule, match.field.place, match.field.name, message.host),
             evidence=tuple(evidence),
             partial=message.partial,

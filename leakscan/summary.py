@@ -24,6 +24,7 @@ from leakscan.losses import OTHER, UNREAD, Losses
 from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Coverage, Leak
 from leakscan.neighbours import Neighbours
 from leakscan.networks import CELLULAR, UNKNOWN, WIFI
+from leakscan.origin import Manner, Spread
 from leakscan.tally import (
     EXACT_IN_WHOLE,
     MAX_PARTIES,
@@ -58,6 +59,8 @@ MAX_CONFIRMED = 65_536
 #: Clients whose bearer is told by what else is seen of them, and gateways that are known by what they add.
 MAX_CLIENTS = 16_384
 MAX_GATEWAYS = 1024
+#: Names of which it is known where and with what their values were seen.
+MAX_SPREADS = 256
 
 LEAK, INCONCLUSIVE, NONE_FOUND = "leak", "inconclusive", "none-found"
 OTHER_HOSTS = "(other)"
@@ -149,6 +152,7 @@ class Summary:
         self._clients: Bounded[int, Client] = Bounded(MAX_CLIENTS, Client, int)
         self._cellular = Distinct(MAX_CLIENTS)
         self._gateways: Bounded[int, Gateway] = Bounded(MAX_GATEWAYS, Gateway, int)
+        self._spreads: Bounded[NameKey, Spread] = Bounded(MAX_SPREADS, Spread)
         self._local = 0  # requests that are settled as local, whole only
         self._joined: Summary | None = None
         self._joined_with = 0  # neighbours
@@ -184,8 +188,18 @@ class Summary:
         bump(row.bearer_requests, bearer)
         self.timeline.add_request(time_ns)
 
-    def add(self, leak: Leak, *, time_ns: int, rotating: bool, around: Around = NOTHING_AROUND) -> None:
-        """One leak of the request added last. A rotating token does not tell one subscriber from another."""
+    def add(
+        self,
+        leak: Leak,
+        *,
+        time_ns: int,
+        rotating: bool,
+        around: Around = NOTHING_AROUND,
+        manner: Manner | None = None,
+    ) -> None:
+        """One leak of the request added last. A rotating token does not tell one subscriber from another. `manner`: how
+        it stands in its request, if it may be a network's doing.
+        """
         self._joined = None
         host = clip(leak.host)
         seen = Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host), around)
@@ -194,6 +208,8 @@ class Summary:
         elif not self._request_has_leak:
             self._request_has_leak = True
             self.leaking_requests += 1
+        if manner is not None:
+            self._spreads.at(NameKey(leak.rule, leak.place, clip(leak.name.lower()))).add(seen.value, manner)
         if leak.network is not None and around.gateway:
             self._gateways.at(around.gateway).learn(_carrier_key(leak.network))
         if leak.confidence == CONFIRMED and leak.identifier in PERSONAL:
@@ -217,6 +233,7 @@ class Summary:
         self._clients.merge(other._clients)
         self._cellular.merge(other._cellular)
         self._gateways.merge(other._gateways)
+        self._spreads.merge(other._spreads)
 
     def joined(self) -> Summary:
         """The same with everything settled that waits for the whole. To be read, not added to."""
@@ -232,6 +249,7 @@ class Summary:
                 if seen.around.shown or seen.raised:
                     whole._tally(seen)
             whole._settle_clients(self)
+            whole._spreads.merge(self._spreads)
             requests = whole._waiting_requests
             requests.merge(self._waiting_requests)
             if values := self._in_request():
@@ -386,13 +404,21 @@ class Summary:
         return losses.of_kind(kind)
 
     def _behaviour_rows(self) -> list[Json]:
-        rows = [behaviour.row(key._asdict()) for key, behaviour in self._behaviours]
+        rows = [
+            behaviour.row(key._asdict(), self._injection(NameKey(key.rule, key.place, (behaviour.name or "").lower())))
+            for key, behaviour in self._behaviours
+        ]
         return sorted(rows, key=lambda row: (*_worst_first(row), row["fingerprint"]))
 
     def _name_rows(self) -> list[Json]:
         """Behaviours without the host: what one header, cookie or parameter did to everybody, wherever it went."""
-        rows = [behaviour.row(key.to_dict()) for key, behaviour in self._names]
+        rows = [behaviour.row(key.to_dict(), self._injection(key)) for key, behaviour in self._names]
         return sorted(rows, key=lambda row: (*_worst_first(row), row["rule"], row["place"], row["name"]))
+
+    def _injection(self, key: NameKey) -> tuple[str, ...]:
+        """Why what stands under a name may have been injected."""
+        spread = self._spreads.rows.get(key)
+        return () if spread is None else spread.evidence()
 
     def _kind_rows(self) -> list[Json]:
         rows = [{"identifier": kind, **tally.to_dict(self.requests)} for kind, tally in self._kinds]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from leakscan.distinct import Bounded, Distinct, Links
 from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Leak
+from leakscan.origin import CONSISTENT, UNKNOWN
 
 #: Different values (and hosts) counted exactly in one row; more become an estimate, with a standard error of 3 %.
 EXACT_IN_ROW = 1024
@@ -320,7 +321,11 @@ class Behaviour:
         self.networks.merge(other.networks)
         self.homes.merge(other.homes)
 
-    def row(self, key: Json) -> Json:
+    def row(self, key: Json, injection: tuple[str, ...] = ()) -> Json:
+        """`injection`: why it is consistent with injection, as far as the whole tells."""
+        origin = commonest(self.origins)
+        if injection and origin == UNKNOWN:
+            origin = CONSISTENT
         common = self.tally.to_dict()
         del common["requests"]  # a behaviour has no denominator of its own
         return {
@@ -331,7 +336,8 @@ class Behaviour:
             **common,
             "confidence": CONFIDENCES[self.confidence],
             "raised": self.raised,
-            "origin": commonest(self.origins),
+            "origin": origin,
+            "origin_evidence": list(injection) if origin == CONSISTENT else [],
             "network": self.networks.to_list(),
             "home_operator": self.homes.to_list(),
             "verdicts": dict(sorted(self.verdicts.items())),

@@ -51,6 +51,7 @@ ROOMS = [
     "fingerprint",
     "conceal",
     "carriers",
+    "origin",
     "tally",
     "joins",
     "summary",

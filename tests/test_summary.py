@@ -16,6 +16,7 @@ from leakscan import tally
 from leakscan.distinct import stable_hash
 from leakscan.losses import Losses
 from leakscan.model import SEVERITIES, Coverage, Leak, Recipient
+from leakscan.origin import Manner
 from leakscan.summary import Summary
 from leakscan.tally import Around
 from tests.leaks import DAY_NS, HERE, HOME, MINUTE_NS, START_NS, add, leak
@@ -94,6 +95,7 @@ def test_a_row_says_what_leaked() -> None:
         "confidence": "confirmed",
         "raised": 0,
         "origin": "unknown",
+        "origin_evidence": [],
         "network": [{**network, **party}],
         "home_operator": [home],
         "verdicts": {"no-policy": 3},
@@ -447,7 +449,8 @@ def folded(parts: list[Event]) -> Summary:
         network, bearer = (one.network, one.bearer) if one else (None, "unknown")
         made.add_request(host=host, network=network, bearer=bearer, time_ns=time_ns, client=around.client)
         if one is not None:
-            made.add(one, time_ns=time_ns, rotating=rotating, around=around)
+            manner = Manner(around.client or 1, around.same, around.same, stable_hash(host), around.shown, 1)
+            made.add(one, time_ns=time_ns, rotating=rotating, around=around, manner=manner)
         if rotating:
             made.neighbours.add(around.client)
     return made
@@ -467,7 +470,7 @@ def test_merge_is_commutative_and_associative(seed: int, one: int, two: int) -> 
         bounds = {"MAX_BEHAVIOURS": 4, "MAX_HOSTS": 6, "MAX_LEAKING_HOSTS": 4, "MAX_CLEAN_ROWS": 3, "MAX_NAMES": 2}
         bounds |= {"MAX_KINDS": 2, "MAX_PARTIES": 2, "EXACT_IN_WHOLE": 4}
         bounds |= {"MAX_WAITING": 6, "MAX_WAITING_REQUESTS": 3, "MAX_CONFIRMED": 5}
-        bounds |= {"MAX_CLIENTS": 4, "MAX_GATEWAYS": 3}
+        bounds |= {"MAX_CLIENTS": 4, "MAX_GATEWAYS": 3, "MAX_SPREADS": 3}
         for name, bound in bounds.items():
             patch.setattr(module, name, bound)
         for name, bound in {"MAX_PARTIES": 1, "MAX_EVIDENCE": 2, "MAX_NAMED_HOSTS": 2}.items():

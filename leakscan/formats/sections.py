@@ -128,8 +128,16 @@ def _names(summary: Json, most: int) -> Section:
         ("severity", "where", "what", "leaks", "subscribers", "example"),
         rows,
         _NUMBERS,
-        _more(len(summary["names"]) - most, "name"),
+        "; ".join(filter(None, (_more(len(summary["names"]) - most, "name"), *map(_origin, summary["names"][:most])))),
     )
+
+
+def _origin(row: Json) -> str:
+    """What is known of who put it there."""
+    if row["origin"] == "unknown":
+        return ""
+    why = f" ({', '.join(row['origin_evidence'])})" if row["origin_evidence"] else ""
+    return f"{row['name']}: {row['origin'].replace('-', ' ')}{why}"
 
 
 def _coverage(summary: Json) -> Section:
