@@ -56,6 +56,7 @@ class Options:
     pseudonym_key: str | None
     networks: str | None
     asn_db: str | None
+    responses: bool
     jobs: int | None
     quiet: bool
     progress: str
@@ -87,7 +88,9 @@ def analyse(options: Options) -> int:
 
         from leakscan.spine import Scan, Settings  # after `_reading`: what is forked there starts meanwhile
 
-        settings = Settings(options.min_confidence, options.show_values, key, networks, options.networks, systems)
+        settings = Settings(
+            options.min_confidence, options.show_values, key, networks, options.networks, systems, options.responses
+        )
         scan: Scan | Fleet
         if reading is None:
             from leakscan.fleet import Fleet, jobs_for
@@ -123,9 +126,9 @@ def _reading(
             return None
     from leakscan import relay
 
-    if relay.pays(names, options.jobs):
+    if not options.responses and relay.pays(names, options.jobs):
         return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve))
-    return Reading(series(names, losses, progress.advance), losses, options.sieve)
+    return Reading(series(names, losses, progress.advance), losses, options.sieve, options.responses)
 
 
 def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:

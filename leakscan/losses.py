@@ -81,6 +81,7 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     ),
     "http.head-too-long": (UNREAD, "request heads past the limits for bytes or lines; the first part was searched"),
     "http.body-skipped": (OTHER, "request bodies, not searched"),
+    "http.response-skipped": (OTHER, "responses, or parts of them, that --responses could not read"),
     "http.resynchronised": (OTHER, "times the parser had to look for the next request line"),
     "http.tunnel": (OTHER, "streams that became something else: CONNECT, Upgrade"),
     # detection

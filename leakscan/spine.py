@@ -17,16 +17,29 @@ from leakscan.around import gateway_of, manners_of, persons
 from leakscan.carriers import LINKS_WITH_NEIGHBOURS, AsnDatabase, Attributor, Place, bearer_of, of_path
 from leakscan.conceal import Concealer
 from leakscan.detectors import catalogue_version, detect
+from leakscan.echoes import surplus
 from leakscan.errors import UsageError
 from leakscan.fields import fields, pairs_fields
 from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
 from leakscan.losses import Losses
-from leakscan.model import CONFIDENCES, TUNNEL_KINDS, Head, Leak, Match, Message, Origin, Pair, Recipient, endpoints
+from leakscan.model import (
+    CONFIDENCES,
+    TUNNEL_KINDS,
+    Answer,
+    Head,
+    Leak,
+    Match,
+    Message,
+    Origin,
+    Pair,
+    Recipient,
+    endpoints,
+)
 from leakscan.neighbours import address_hash
 from leakscan.networks import Networks
-from leakscan.origin import CLIENT_SENT, OWN, mms_centre
+from leakscan.origin import CLIENT_SENT, INJECTED, OWN, mms_centre
 from leakscan.protocols import message_of
 from leakscan.reading import Reading
 from leakscan.series import series
@@ -39,6 +52,7 @@ SCHEMA = 1
 MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
 MAX_BEARERS = 4096  # kinds of requests (capture, tunnel, network) whose bearer is remembered
 MM1 = "multimedia message to its centre (MM1)"
+ECHO = "the page lists it, the request as captured lacks it"
 MAX_WAITING = 10_000  # leaks that wait for one with an earlier frame
 
 
@@ -52,6 +66,7 @@ class Settings:
     networks: Networks | None = None
     networks_name: str | None = None
     systems: AsnDatabase | None = None
+    responses: bool = False
 
 
 class _Request(NamedTuple):
@@ -115,7 +130,8 @@ class Scan:
             "captures": [{"name": self._name(name), "size": _size(name)} for name in self._names],
             "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
-            "settings": {"min_confidence": settings.min_confidence, "networks": networks, "asn_db": systems},
+            "settings": {"min_confidence": settings.min_confidence, "networks": networks, "asn_db": systems}
+            | {"responses": settings.responses},
         }
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
@@ -140,7 +156,10 @@ class Scan:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
         losses = self._reading.losses
         glance = Glance()
-        for head in self._reading.heads():
+        for head in self._reading.exchanges():
+            if isinstance(head, Answer):
+                yield from self._echoed(head)
+                continue
             plain = glance.plain_host(head)
             if plain is not None:
                 self._count(head, plain)
@@ -149,10 +168,28 @@ class Scan:
             matches = detect(fields(message, losses), losses)
             yield from self._leaks_of(message, matches)
 
-    def _leaks_of(self, message: Message, matches: list[Match]) -> Iterator[tuple[str, Leak]]:
-        """A request that was taken apart: into the summary with it, and with its leaks."""
+    def _echoed(self, answer: Answer) -> Iterator[tuple[str, Leak]]:
+        """What a page says it was sent and the request did not have: somebody on the way added it."""
+        request = message_of(answer.request)
+        listed = [field._replace(place="header") for field in surplus(request.headers, answer)]
+        found = [_as_injected(match) for match in detect(listed, Losses())]
+        if not found:
+            return
+        alone = not any(self._is_shown(match) for match in detect(fields(request, Losses()), Losses()))
+        page = replace(
+            request, origin=answer.origin, time_ns=answer.time_ns, frame=answer.frame, frame_end=answer.frame_end,
+            begins_in=answer.origin.capture,
+        )  # fmt: skip
+        self.summary.resume_request(alone)
+        yield from self._leaks_of(page, found, counted=True)
+
+    def _is_shown(self, match: Match) -> bool:
+        return CONFIDENCES.index(match.confidence) >= self._least
+
+    def _leaks_of(self, message: Message, matches: list[Match], counted: bool = False) -> Iterator[tuple[str, Leak]]:
+        """A request that was taken apart: into the summary with it (if not yet `counted`), and with its leaks."""
         summary, losses = self.summary, self._reading.losses
-        centre = mms_centre(message) if matches else ""
+        centre = mms_centre(message) if matches and not counted else ""
         if centre:
             matches = [replace(match, origin=CLIENT_SENT, evidence=(*match.evidence, MM1)) for match in matches]
         spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
@@ -160,13 +197,14 @@ class Scan:
         place = self._attributor.place(message.client, message.time_ns)
         bearer, why = self._attributor.bearer(message, matches, place)
         client = address_hash(message.client) if message.origin.link in LINKS_WITH_NEIGHBOURS else 0
-        summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=message.time_ns, client=client)
+        if not counted:
+            summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=message.time_ns, client=client)
         recipient = Recipient("allowed", None, "mms") if centre == OWN else Recipient()
         request = _Request(message, matches, place, bearer, why, host, spans, recipient)
         same = persons(matches, self.concealer) if len(matches) > 1 else {}
         gateway, manners = gateway_of(matches), manners_of(message, matches)
         for number, (match, manner) in enumerate(zip(matches, manners, strict=True)):
-            shown = CONFIDENCES.index(match.confidence) >= self._least
+            shown = self._is_shown(match)
             if not shown:
                 losses["leaks.not-shown"] += 1
                 if match.identifier not in PERSONAL:
@@ -241,12 +279,12 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
     `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` and `asn_db` (paths of
-    those files). Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
+    those files), `responses` (False). Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
     """
     made = _settings(settings)
     losses = Losses()
     names = expand([str(capture) for capture in captures], losses)
-    found = Scan(Reading(series(names, losses), losses), names, made)
+    found = Scan(Reading(series(names, losses), losses, responses=made.responses), names, made)
     yield from found.leaks()
     yield from found.rest()
     yield found.summary
@@ -277,7 +315,7 @@ def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
 
 
 def _settings(given: dict[str, Any]) -> Settings:
-    known = {"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db"}
+    known = {"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db", "responses"}
     for name in given:
         if name not in known:
             raise UsageError(f"unknown setting {name!r}; known are {', '.join(sorted(known))}")
@@ -294,6 +332,12 @@ def _settings(given: dict[str, Any]) -> Settings:
         networks_name=None if path is None else str(path),
         systems=None if database is None else AsnDatabase(str(database)),
     )
+
+
+def _as_injected(match: Match) -> Match:
+    """A match in a header that a page lists, and the request did not have."""
+    field = match.field._replace(place="response-body")
+    return replace(match, field=field, origin=INJECTED, evidence=(*match.evidence, ECHO))
 
 
 def _raw(match: Match) -> tuple[str, ...]:

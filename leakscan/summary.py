@@ -188,6 +188,11 @@ class Summary:
         bump(row.bearer_requests, bearer)
         self.timeline.add_request(time_ns)
 
+    def resume_request(self, alone: bool) -> None:
+        """More leaks of a request that was added before come now; `alone`: it had none that is shown."""
+        self._end_request()
+        self._request_has_leak = not alone
+
     def add(
         self,
         leak: Leak,

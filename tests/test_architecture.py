@@ -48,6 +48,7 @@ ROOMS = [
     "fields",
     "detectors",
     "glance",
+    "echoes",
     "fingerprint",
     "conceal",
     "carriers",
@@ -130,7 +131,9 @@ def test_tables_and_folders_agree():
     helpers = {"__init__", "rows", "sections", "sparkline", "words", "writer"}
     files = {path.stem for path in (HOUSE / "formats").glob("*.py")} - helpers
     assert files == set(formats.FORMATS)
-    assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__", "heads"} == set(PROTOCOLS)
+    assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__", "heads", "responses"} == set(
+        PROTOCOLS
+    )
     assert {path.stem for path in (HOUSE / "cli").glob("*.py")} - {"__init__", "options"} == set(COMMANDS)
 
 

@@ -143,7 +143,7 @@ class Attributor:
 
 def _by_the_network(match: Match) -> bool:
     """Whether it stands where a network writes: then it is about the subscriber of this request."""
-    return match.field.place in ("header", "cookie") and match.origin != "client-sent"
+    return match.origin == "injected" or (match.field.place in ("header", "cookie") and match.origin != "client-sent")
 
 
 def _by_address(place: Place) -> Iterator[Vote]:

@@ -74,7 +74,7 @@ def _spoken(matches: Iterable[Match]) -> Iterator[tuple[str, str]]:
 
 
 def _by_the_core(match: Match) -> bool:
-    if match.field.place not in ("header", "cookie"):
+    if match.field.place not in ("header", "cookie") and match.origin != "injected":
         return False
     if match.rule == "via":
         return any(word in _GATEWAY_WORDS for word in match.evidence)

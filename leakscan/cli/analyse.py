@@ -53,6 +53,10 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
     help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
 )  # fmt: skip
 @click.option(
+    "--responses", is_flag=True, default=False,
+    help="Also read responses: a page that lists the headers it got proves what was injected.",
+)  # fmt: skip
+@click.option(
     "-j", "--jobs", type=click.IntRange(1), default=None, metavar="N",
     help="Scan several captures at once, on N cores; all there are by default.",
 )  # fmt: skip
