@@ -15,7 +15,7 @@ from leakscan.distinct import stable_hash
 from leakscan.fingerprint import registrable_domain
 from leakscan.masks import country_code
 from leakscan.model import Match, Message
-from leakscan.neighbours import address_hash
+from leakscan.neighbours import client_hash
 from leakscan.origin import Manner
 from leakscan.tally import SCHEMED
 
@@ -79,7 +79,7 @@ def manners_of(message: Message, matches: Sequence[Match]) -> list[Manner | None
     cases = {case_of(names[place]) for place in own}
     program = next((value for name, value in message.headers if value and name.strip().lower() == "user-agent"), "")
     agent = (_hash(program), _hash(_FAMILY.match(program)[0])) if program else (0, 0)  # type: ignore[index]
-    common = (address_hash(message.client), *agent, _hash(registrable_domain(message.host)))
+    common = (client_hash(message.origin.capture, message.client), *agent, _hash(registrable_domain(message.host)))
     manners: list[Manner | None] = []
     for match in matches:
         place, name, _ = match.field

@@ -114,6 +114,7 @@ class Batch:
         self.odd: Bits = np.zeros(len(batch.start), np.bool_)
         self.losses = losses
         self.neighbours = neighbours
+        self.capture = batch.origin.capture
         self.inner: list[Packets] = []  # found in GTP-U on the way
         self.payload_bytes = 0  # of TCP, on the wire
 
@@ -145,7 +146,7 @@ class Batch:
             words = self.words(offset[which], _ARP_BYTES)
             words = words[:, (words[0] == 0x00010800) & (words[1] >> 16 == 0x0604)]
             for address in np.union1d((words[3] & 0xFFFF) << 16 | words[4] >> 16, words[6]).tolist():
-                self.neighbours.saw(address.to_bytes(4))
+                self.neighbours.saw(self.capture, address.to_bytes(4))
 
     def words(self, at: Ints, size: int) -> Ints:
         """The 32-bit words of the `size` bytes at each offset, a row for each word. Offsets must be in reach."""
@@ -280,7 +281,7 @@ def _datagrams(batch: Batch, packets: Packets, words: Ints, udp: Bits, header: i
     size, source = (4, 12) if header == 20 else (16, 8)
     for at in (packets.offset[chatter] + source).tolist():
         if is_multicast(batch.buf[at + size : at + 2 * size].tobytes()):
-            batch.neighbours.saw(batch.buf[at : at + size].tobytes())
+            batch.neighbours.saw(batch.capture, batch.buf[at : at + size].tobytes())
     return entered
 
 

@@ -1,6 +1,7 @@
 """Addresses in the chatter of a local network: ARP's senders and targets, senders of multicast DNS, LLMNR and SSDP.
 
-Comes in: addresses as on the wire. Goes out: their hashes. State: hashes of at most `MAX_NEIGHBOURS` addresses, those
+Comes in: addresses as on the wire, and the capture they stand in: the same private address in another capture is
+somebody else. Goes out: their hashes. State: hashes of at most `MAX_NEIGHBOURS` addresses, those
 that are smallest, and the last `REMEMBERED` addresses, so that who chatters much costs little.
 """
 
@@ -21,9 +22,9 @@ PORTS = frozenset({1900, 5353, 5355})
 
 
 @lru_cache(maxsize=65_536)
-def address_hash(address: str) -> int:
-    """The hash of an address as text."""
-    return stable_hash(address)
+def client_hash(capture: str, address: str) -> int:
+    """The hash of an address, as text, in a capture."""
+    return stable_hash(f"{address} {capture}")
 
 
 class Neighbours(Distinct):
@@ -33,18 +34,19 @@ class Neighbours(Distinct):
 
     def __init__(self) -> None:
         super().__init__(MAX_NEIGHBOURS)
-        self._known: set[bytes] = set()
+        self._known: set[tuple[str, bytes]] = set()
 
-    def saw(self, address: bytes) -> None:
+    def saw(self, capture: str, address: bytes) -> None:
         """An address of 4 or 16 bytes."""
-        if address in self._known:
+        known = (capture, address)
+        if known in self._known:
             return
         if len(self._known) >= REMEMBERED:
             self._known.clear()
-        self._known.add(address)
+        self._known.add(known)
         if any(address):
             family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
-            self.add(address_hash(socket.inet_ntop(family, address)))
+            self.add(client_hash(capture, socket.inet_ntop(family, address)))
 
     def take(self, hashes: Iterable[int]) -> None:
         """The hashes that another process has seen."""

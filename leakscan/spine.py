@@ -37,7 +37,7 @@ from leakscan.model import (
     Recipient,
     endpoints,
 )
-from leakscan.neighbours import address_hash
+from leakscan.neighbours import client_hash
 from leakscan.networks import Networks
 from leakscan.origin import CLIENT_SENT, INJECTED, OWN, mms_centre
 from leakscan.protocols import message_of
@@ -196,7 +196,7 @@ class Scan:
         host = self.concealer.redact(message.host, spans)
         place = self._attributor.place(message.client, message.time_ns)
         bearer, why = self._attributor.bearer(message, matches, place)
-        client = address_hash(message.client) if message.origin.link in LINKS_WITH_NEIGHBOURS else 0
+        client = _neighbour(message.origin, message.client)
         if not counted:
             summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=message.time_ns, client=client)
         recipient = Recipient("allowed", None, "mms") if centre == OWN else Recipient()
@@ -227,7 +227,7 @@ class Scan:
             votes = of_path(head.origin, TUNNEL_KINDS[head.key[0]], head.teid is not None, place.entry)
             bearer = self._bearers[kind] = bearer_of(votes)[0]
         host = self.concealer.redact(host or server)
-        number = address_hash(client) if head.origin.link in LINKS_WITH_NEIGHBOURS else 0
+        number = _neighbour(head.origin, client)
         self.summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=head.time_ns, client=number)
 
     def _name(self, name: str) -> str:
@@ -332,6 +332,11 @@ def _settings(given: dict[str, Any]) -> Settings:
         networks_name=None if path is None else str(path),
         systems=None if database is None else AsnDatabase(str(database)),
     )
+
+
+def _neighbour(origin: Origin, client: str) -> int:
+    """The client as ARP and multicast would show it; 0 where they don't come."""
+    return client_hash(origin.capture, client) if origin.link in LINKS_WITH_NEIGHBOURS else 0
 
 
 def _as_injected(match: Match) -> Match:

@@ -13,7 +13,7 @@ import pytest
 from fixtures.wire import ethernet, gtp_u, linux_sll, udp
 from leakscan.cli import run
 from leakscan.losses import Losses
-from leakscan.neighbours import MAX_NEIGHBOURS, Neighbours, address_hash
+from leakscan.neighbours import MAX_NEIGHBOURS, Neighbours, client_hash
 from leakscan.reading import Reading
 from leakscan.series import series
 from tests.builders import pcap
@@ -62,13 +62,13 @@ CASES: list[tuple[str, int, bytes, set[str]]] = [
 def test_who_is_seen(tmp_path: Path, link: int, packet: bytes, addresses: set[str], sieve: bool) -> None:
     path = tmp_path / "a.pcap"
     path.write_bytes(pcap([packet] * 3, link))
-    assert seen(path, sieve) == {address_hash(address) for address in addresses}
+    assert seen(path, sieve) == {client_hash(str(path), address) for address in addresses}
 
 
 def test_memory_is_bounded() -> None:
     made = Neighbours()
     for number in range(MAX_NEIGHBOURS + 1000):
-        made.saw(number.to_bytes(4))
+        made.saw("a.pcap", number.to_bytes(4))
     assert len(made) == MAX_NEIGHBOURS
 
 
@@ -110,8 +110,17 @@ def test_what_a_gateway_says_contradicts_it(capsys: pytest.CaptureFixture[str], 
 
 
 def test_without_stations_there_are_no_neighbours(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """The same address on a raw IP link is somebody else."""
-    raw, talk = tmp_path / "a.pcap", tmp_path / "b.pcap"
-    raw.write_bytes(pcap([frame[14:] for frame in frames(LEAK)], link=101))
-    talk.write_bytes(pcap(TALK))
-    assert analyse(capsys, str(raw), str(talk))["summary"]["total"]["bearers"] == {"unknown": 1}
+    """On a raw IP link a phone's multicast goes nowhere, and tells nothing."""
+    path = tmp_path / "a.pcap"
+    path.write_bytes(pcap([frame[14:] for frame in [*frames(LEAK), TALK[1]]], link=101))
+    assert analyse(capsys, str(path))["summary"]["total"]["bearers"] == {"unknown": 1}
+
+
+def test_the_same_address_in_another_capture_is_somebody_else(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "a.pcap").write_bytes(pcap(frames(LEAK)))
+    (tmp_path / "b.pcap").write_bytes(pcap(TALK))
+    summary = analyse(capsys, str(tmp_path))["summary"]
+    assert summary["total"]["bearers"] == {"unknown": 1}
+    assert summary["total"]["local_requests"] == 0

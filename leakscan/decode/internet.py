@@ -121,7 +121,7 @@ def udp(data: bytes, walk: Walk) -> Step:
             return step
         walk.tunnel, walk.teid = kind, teid
     if header.dport in PORTS and not walk.tunnel and is_multicast(walk.destination):
-        walk.neighbours.saw(walk.source)
+        walk.neighbours.saw(walk.origin.capture, walk.source)
     walk.lose("udp")
     return None
 

@@ -39,8 +39,8 @@ def ethertype(kind: int, data: bytes, walk: Walk) -> Step:
 def _arp(data: bytes, walk: Walk) -> None:
     """RFC 826 for Ethernet and IPv4: who asks or answers, and for whom."""
     if len(data) >= 28 and data[:6] == b"\0\1\x08\0\6\4":
-        walk.neighbours.saw(data[14:18])
-        walk.neighbours.saw(data[24:28])
+        walk.neighbours.saw(walk.origin.capture, data[14:18])
+        walk.neighbours.saw(walk.origin.capture, data[24:28])
 
 
 def vlan(data: bytes, walk: Walk) -> Step:
