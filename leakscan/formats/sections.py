@@ -50,7 +50,7 @@ def _carriers(summary: Json, most: int) -> Section:
                 number(row["requests"]) if row["requests"] else "?",
                 number(row["leaks"]),
                 people(row),
-                _bearers(row["bearer_requests"]),
+                _bearers(row["bearer_requests"] or row["bearers"]),
                 listed(party["evidence"], 1) if party else "",
             )
         )
@@ -128,16 +128,17 @@ def _names(summary: Json, most: int) -> Section:
         ("severity", "where", "what", "leaks", "subscribers", "example"),
         rows,
         _NUMBERS,
-        "; ".join(filter(None, (_more(len(summary["names"]) - most, "name"), *map(_origin, summary["names"][:most])))),
+        "; ".join(filter(None, (_more(len(summary["names"]) - most, "name"), *_origins(summary["names"][:most])))),
     )
 
 
-def _origin(row: Json) -> str:
-    """What is known of who put it there."""
-    if row["origin"] == "unknown":
-        return ""
-    why = f" ({', '.join(row['origin_evidence'])})" if row["origin_evidence"] else ""
-    return f"{row['name']}: {row['origin'].replace('-', ' ')}{why}"
+def _origins(rows: Sequence[Json]) -> list[str]:
+    """What is known of who put it there, the names together."""
+    known: dict[str, list[str]] = {}
+    for row in rows:
+        if row["origin"] != "unknown":
+            known.setdefault(row["origin"], []).append(row["name"])
+    return [f"{origin.replace('-', ' ')}: {listed(names)}" for origin, names in sorted(known.items())]
 
 
 def _coverage(summary: Json) -> Section:
