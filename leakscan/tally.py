@@ -63,7 +63,18 @@ def commonest(counts: Mapping[str, int]) -> str:
 class Tally:
     """Leaks, their span in time, their worst severity, and how many different values and hosts there were."""
 
-    __slots__ = ("_distinct", "_limit", "bearers", "first", "hosts", "last", "leaks", "requests", "severity", "verdicts")
+    __slots__ = (
+        "_distinct",
+        "_limit",
+        "bearers",
+        "first",
+        "hosts",
+        "last",
+        "leaks",
+        "requests",
+        "severity",
+        "verdicts",
+    )
 
     def __init__(self, limit: int = EXACT_IN_ROW) -> None:
         self._limit = limit
