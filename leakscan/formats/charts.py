@@ -78,8 +78,8 @@ def timeline(summary: Json) -> Timeline | None:
     where = [(index + 0.5) / len(cells) for index in (marked[0], marked[-1])]
     apart = " outside the policy" if outside else ""
     marks = (
-        _mark(where[0], 12, f"first leak{apart} {minute(row['first_seen'])}"),
-        _mark(where[1], 26, f"last leak{apart} {minute(row['last_seen'])}"),
+        _mark(where[0], 12, f"first {minute(row['first_seen'])}"),
+        _mark(where[1], 26, f"last {minute(row['last_seen'])}"),
     )
     leaky = sum(1 for cell in cells if cell.leaks)
     unit = step_name(step)

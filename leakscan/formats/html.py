@@ -23,7 +23,6 @@ from leakscan.formats.rows import MAX_WORST, Json, Worst
 from leakscan.formats.sections import coverage, losses
 from leakscan.formats.words import (
     ORIGINS,
-    VERDICTS,
     carrier,
     counted,
     is_outside,
@@ -53,9 +52,14 @@ MAX_NAMES = 40
 MAX_CAPTURES = 200
 MAX_CHARS = 80  # of a name, host or value; what is longer is clipped
 MAX_MEANING = 400
+MAX_TEXT = 2000  # of anything
 #: A list of so many leaks stands open.
 FEW = 50
-_TAG_BYTES = 5  # <td>, <tr> and the end of a line
+NOTE_BYTES = 10_000  # kept for what is said about the list: how much it holds, what is the same throughout
+CELL_BYTES, ROW_BYTES = len("<td>"), len("<tr>\n")
+#: Short words for the list.
+POLICY = {"not-allowed": "not allowed", "no-policy": "none", "allowed-but-clear": "in the clear"}
+ADDED_BY = {"injected": "network", "consistent-with-injection": "network?", "client-sent": "phone"}
 
 
 class Column(NamedTuple):
@@ -63,6 +67,7 @@ class Column(NamedTuple):
     of: Callable[[Leak], str]
     sort: str = "text"
     repeats: bool = True  # said once above the table when it is the same in every row
+    spare: int = 0  # left out, the lowest first, when the list has no room; 0: never
 
 
 class LeakList(NamedTuple):
@@ -90,8 +95,8 @@ class Html(Writer):
         view = {**self._fixed, **_view(self._run, summary)}
         leaks = self._worst.leaks()
         columns = _columns(self._run, summary)
-        bare = self._template.render(view, list=_listed_leaks(leaks, columns, self._worst.seen, 0))
-        room = MAX_BYTES - len(_ascii(bare))
+        bare = self._template.render(view, list=LeakList(columns, [], [], ""))
+        room = MAX_BYTES - NOTE_BYTES - len(_ascii(bare))
         self._write(_ascii(self._template.render(view, list=_listed_leaks(leaks, columns, self._worst.seen, room))))
 
 
@@ -106,7 +111,7 @@ def _template() -> tuple[Template, dict[str, Any]]:
     environment = Environment(
         loader=FunctionLoader(_file),
         autoescape=True,
-        finalize=lambda value: show(value) if type(value) is str else value,
+        finalize=lambda value: short(value, MAX_TEXT) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -142,7 +147,7 @@ def _view(run: Json, summary: Json) -> dict[str, Any]:
         "judged": judged(summary),
         "leaky": leaky,
         "timeline": charts.timeline(summary),
-        "span": _span(summary),
+        "spans": _spans(summary),
         "networks": _networks(summary),
         "hosts": _hosts(summary),
         "names": _names(summary),
@@ -151,7 +156,7 @@ def _view(run: Json, summary: Json) -> dict[str, Any]:
         "coverage": coverage(summary),
         "losses": losses(summary),
         "run": run,
-        "settings": [(label(key), _setting(value)) for key, value in run["settings"].items()],
+        "settings": [(short(label(key)), _setting(value)) for key, value in run["settings"].items()],
         "captures": _captures(run),
         "few": FEW,
         "ranks": " ".join(SEVERITIES),
@@ -171,7 +176,7 @@ def _figures(summary: Json) -> list[tuple[str, str, str]]:
     requests = ("Requests", number(total["requests"]), "readable HTTP requests")
     if not total["leaks"]:
         return [requests, readable]
-    kinds = [f"{number(count)} {label(name)}" for name, count in row["identifiers"].items()]
+    kinds = [f"{number(count)} different {label(name)}" for name, count in row["identifiers"].items()]
     policy = "no policy was given"
     if judged(summary):
         inside = max(0, total["host_count"] - summary["outside"]["host_count"])
@@ -180,7 +185,7 @@ def _figures(summary: Json) -> list[tuple[str, str, str]]:
         (
             "Subscribers",
             people_in_words(row).rpartition(" ")[0] if row["subscribers"] else "not known",
-            f"different: {listed(kinds)}",
+            listed(kinds),
         ),
         ("Hosts outside the policy" if row is summary["outside"] else "Hosts", number(row["host_count"]), policy),
         (
@@ -194,15 +199,13 @@ def _figures(summary: Json) -> list[tuple[str, str, str]]:
     ]
 
 
-def _span(summary: Json) -> str:
-    """First and last seen, in words: also where there is too little time for a drawing."""
+def _spans(summary: Json) -> list[tuple[str, str, str]]:
+    """Of what, first and last seen: also where there is too little time for a drawing."""
     total, row = summary["total"], counted(summary)
     if not total["leaks"]:
-        return ""
-    text = f"First seen {row['first_seen']}, last seen {row['last_seen']}"
-    if row is summary["outside"]:
-        text += f" (outside the policy; of all leaks {total['first_seen']} to {total['last_seen']})"
-    return f"{text}. Times are UTC, as the captures have them."
+        return []
+    apart = [] if row is total else [("Outside the policy", row["first_seen"], row["last_seen"])]
+    return [*apart, ("All leaks", total["first_seen"], total["last_seen"])]
 
 
 def _networks(summary: Json) -> Json:
@@ -260,7 +263,7 @@ def _hosts(summary: Json) -> Json:
             "width": width,
             "leaks": number(row["leaks"]),
             "requests": "?" if row["requests"] is None else number(row["requests"]),
-            "verdict": verdicts(row),
+            "verdict": short(verdicts(row)),
             "outside": is_outside(row),
             "partners": short(listed([_partner(one) for one in row["partners"]])),
             "kinds": listed([label(kind) for kind in row["identifiers"]]),
@@ -288,7 +291,7 @@ def _names(summary: Json) -> Json:
     rows = [
         {
             "name": short(row["name"]),
-            "place": row["place"],
+            "place": short(row["place"]),
             "example": _example(row),
             "what": label(row["identifier"]),
             "severity": row["severity"],
@@ -302,7 +305,7 @@ def _names(summary: Json) -> Json:
                 ("seen", f"{minute(row['first_seen'])} to {minute(row['last_seen'])} UTC"),
                 (plural(row["host_count"], "host"), listed([short(host) for host in row["hosts"]], 8)),
                 ("networks", short(listed([carrier(party) for party in row["network"]], 8)) or "not known"),
-                ("policy", verdicts(row)),
+                ("policy", short(verdicts(row))),
             ],
         }
         for row in summary["names"][:MAX_NAMES]
@@ -337,29 +340,37 @@ def _setting(value: object) -> str:
 
 def short(text: str, most: int = MAX_CHARS) -> str:
     """`text` shown, and clipped where it is longer than `most` characters."""
-    text = show(text)
+    text = show(text[: most + 1])  # which never makes it shorter
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _columns(run: Json, summary: Json) -> list[Column]:
     places = {capture["name"]: str(position) for position, capture in enumerate(run["captures"], 1)}
+    several = len(run["captures"]) > 1
     columns = [
         Column("time (UTC)", lambda leak: leak.time[:19].replace("T", " "), repeats=False),
-        Column("severity", lambda leak: leak.severity, "rank"),
+        Column("severity", _severity, "rank"),
         Column("what", lambda leak: label(leak.identifier)),
         Column("value", lambda leak: leak.value, repeats=False),
         Column("pseudonym", lambda leak: leak.pseudonym.rpartition(":")[2], repeats=False),
         Column("where", _where),
         Column("host", lambda leak: leak.host, repeats=False),
-        Column("policy", lambda leak: VERDICTS.get(leak.recipient.verdict, leak.recipient.verdict)),
-        Column("network", _whose),
-        Column("bearer", lambda leak: label(leak.bearer) if leak.bearer != "unknown" else "unknown"),
-        Column("origin", lambda leak: leak.origin),
-        Column("confidence", lambda leak: leak.confidence),
-        Column("capture", lambda leak: places.get(leak.capture, leak.capture)),
-        Column("frame", lambda leak: str(leak.frame), "number", repeats=False),
+        Column("policy", lambda leak: POLICY.get(leak.recipient.verdict, leak.recipient.verdict)),
+        Column("network", _whose, spare=3),
+        Column("bearer", lambda leak: label(leak.bearer) if leak.bearer != "unknown" else "unknown", spare=2),
+        Column("added by", lambda leak: ADDED_BY.get(leak.origin, leak.origin), spare=1),
+        Column(
+            "capture:frame" if several else "frame",
+            lambda leak: f"{places.get(leak.capture, leak.capture)}:{leak.frame}" if several else str(leak.frame),
+            "text" if several else "number",
+            repeats=False,
+        ),
     ]
     return [column for column in columns if column.name != "policy" or judged(summary)]
+
+
+def _severity(leak: Leak) -> str:
+    return leak.severity if leak.confidence == "confirmed" else f"{leak.severity} ({leak.confidence})"
 
 
 def _where(leak: Leak) -> str:
@@ -374,7 +385,7 @@ def _whose(leak: Leak) -> str:
 
 
 def _listed_leaks(leaks: Sequence[Leak], columns: Sequence[Column], seen: int, room: int) -> LeakList:
-    """The worst leaks as rows, as many as have room in `room` bytes."""
+    """The worst leaks as rows, in at most `room` bytes: columns that can be spared go first, then the last rows."""
     from markupsafe import escape
 
     table = [[short(column.of(leak)) for column in columns] for leak in leaks]
@@ -383,17 +394,29 @@ def _listed_leaks(leaks: Sequence[Leak], columns: Sequence[Column], seen: int, r
         for index, column in enumerate(columns)
         if column.repeats and len(table) > 1 and all(row[index] == table[0][index] for row in table)
     }
+    sizes = [[CELL_BYTES + len(_ascii(escape(cell))) for cell in row] for row in table]
     kept = [index for index in range(len(columns)) if index not in same]
+    spared = []
+    for index in sorted((index for index in kept if columns[index].spare), key=lambda index: columns[index].spare):
+        if sum(ROW_BYTES + sum(row[index] for index in kept) for row in sizes) <= room:
+            break
+        kept.remove(index)
+        spared.append(columns[index].name)
     rows: list[list[str]] = []
-    for whole in table:
-        row = [whole[index] for index in kept]
-        room -= sum(len(_ascii(str(escape(cell)))) + _TAG_BYTES for cell in row) + _TAG_BYTES
+    for whole, size in zip(table, sizes, strict=True):
+        room -= ROW_BYTES + sum(size[index] for index in kept)
         if room < 0:
             break
-        rows.append(row)
-    if len(rows) < seen:
-        note = f"The worst {number(len(rows))} of {number(seen)} leaks; JSON Lines, JSON and CSV hold all."
-    else:
-        note = f"All {plural(seen, 'leak')}, the worst first."
+        rows.append([whole[index] for index in kept])
     facts = [(columns[index].name, table[0][index]) for index in sorted(same)]
-    return LeakList([columns[index] for index in kept], rows, facts, note)
+    return LeakList([columns[index] for index in kept], rows, facts, _note(len(rows), seen, spared))
+
+
+def _note(shown: int, seen: int, spared: Sequence[str]) -> str:
+    if shown == seen:
+        note = f"All {plural(seen, 'leak')}, the worst first."
+    else:
+        note = f"The worst {number(shown)} of {number(seen)} leaks; JSON Lines, JSON and CSV hold all."
+    if not spared:
+        return note
+    return f"{note} For want of room left out: {listed(spared)}; JSON Lines, JSON and CSV have that, too."

@@ -23,6 +23,7 @@ from leakscan.formats.words import (
     counted,
     is_outside,
     label,
+    leaks_outside,
     listed,
     number,
     people,
@@ -121,7 +122,7 @@ _MEASURES: Sequence[Fact] = (
     ("Notice to the persons concerned: content, means, number", BLANK),
     ("Authorities of other states that were notified", BLANK),
 )
-_KINDS = ("category", "different values", "leaks", "worst severity", "first seen", "last seen")
+_KINDS = ("category", "different values", "leaks", "worst severity")
 _HOSTS = ("host", "subscribers", "leaks", "requests", "policy", "partner and purpose", "first seen", "last seen")
 
 
@@ -219,10 +220,8 @@ def _kinds(summary: Json) -> list[tuple[str, ...]]:
         (
             label(kind["identifier"]),
             number(row["identifiers"][kind["identifier"]]),
-            number(kind["leaks"]),
+            number(leaks_outside(kind) if row is summary["outside"] else kind["leaks"]),
             kind["severity"],
-            kind["first_seen"],
-            kind["last_seen"],
         )
         for kind in summary["identifiers"]
         if kind["identifier"] in row["identifiers"]

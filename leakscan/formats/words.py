@@ -91,6 +91,11 @@ def is_outside(row: Json) -> bool:
     return bool(row["verdicts"].keys() - PARTNER_VERDICTS)
 
 
+def leaks_outside(row: Json) -> int:
+    """How many of a row's leaks went to whoever is no partner of the policy."""
+    return sum(count for verdict, count in row["verdicts"].items() if verdict not in PARTNER_VERDICTS)
+
+
 def counted(summary: Json) -> Json:
     """The row that matters most: what went outside the policy when there is one and something did; else the total."""
     outside: Json = summary["outside"]

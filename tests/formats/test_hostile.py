@@ -183,7 +183,7 @@ class Page(HTMLParser):
 MEANT = (
     "html head meta title style body a header h1 h2 h3 div strong p dl dt dd nav ul li main section figure figcaption svg "
     "tooltip desc rect line text g span details summary table thead tbody tr th td article code label input footer "
-    "script"
+    "script button"
 )
 DRAWN = {"title", "desc", "text", "g", "rect", "line"}
 
