@@ -136,9 +136,9 @@ class Scan:
                     losses["leaks.not-shown"] += 1
                     continue
                 leak = self._leak(message, match, entry, host, spans)
-                self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
                 if match.rule not in self.summary.rules:
                     self.summary.explain(match.rule, builtin().explain(match.rule))
+                self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
                 yield message.origin.capture, leak
 
     def _count(self, head: Head, host: str) -> None:
