@@ -142,7 +142,7 @@ def _view(run: Json, summary: Json) -> dict[str, Any]:
     return {
         "verdict": verdict,
         "outcome": summary["outcome"],
-        "sentence": rest,
+        "sentence": rest[:1].upper() + rest[1:],
         "figures": _figures(summary),
         "judged": judged(summary),
         "leaky": leaky,
@@ -176,7 +176,10 @@ def _figures(summary: Json) -> list[tuple[str, str, str]]:
     requests = ("Requests", number(total["requests"]), "readable HTTP requests")
     if not total["leaks"]:
         return [requests, readable]
-    kinds = [f"{number(count)} different {label(name)}" for name, count in row["identifiers"].items()]
+    kinds = [
+        f"{number(count)} {'different ' if count > 1 else ''}{label(name)}"
+        for name, count in row["identifiers"].items()
+    ]
     policy = "no policy was given"
     if judged(summary):
         inside = max(0, total["host_count"] - summary["outside"]["host_count"])
@@ -185,7 +188,7 @@ def _figures(summary: Json) -> list[tuple[str, str, str]]:
         (
             "Subscribers",
             people_in_words(row).rpartition(" ")[0] if row["subscribers"] else "not known",
-            listed(kinds),
+            listed(kinds, len(kinds)),
         ),
         ("Hosts outside the policy" if row is summary["outside"] else "Hosts", number(row["host_count"]), policy),
         (
