@@ -15,7 +15,7 @@ from typing import Any
 from leakscan import __version__
 from leakscan.carriers import attribute, bearer_of
 from leakscan.conceal import Concealer
-from leakscan.detectors import catalogue_version, detect
+from leakscan.detectors import builtin, catalogue_version, detect
 from leakscan.errors import UsageError
 from leakscan.fields import fields, pairs_fields
 from leakscan.filenames import shown_name
@@ -136,6 +136,8 @@ class Scan:
                     losses["leaks.not-shown"] += 1
                     continue
                 leak = self._leak(message, match, entry, host, spans)
+                if match.rule not in self.summary.rules:
+                    self.summary.explain(match.rule, builtin().explain(match.rule))
                 self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
                 yield message.origin.capture, leak
 

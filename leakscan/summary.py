@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from leakscan.distinct import Bounded, stable_hash
 from leakscan.losses import OTHER, UNREAD, Losses
-from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Coverage, Leak
+from leakscan.model import CONFIDENCES, PARTNER_VERDICTS, SEVERITIES, Carrier, Coverage, Leak
 from leakscan.tally import (
     EXACT_IN_WHOLE,
     MAX_PARTIES,
     Behaviour,
     BehaviourKey,
     CarrierKey,
+    HostRow,
     Json,
     NetworkRow,
     Sighting,
@@ -76,12 +77,14 @@ class Summary:
         self.losses = Losses() if losses is None else losses
         self.coverage = Coverage() if coverage is None else coverage
         self.total = Tally(EXACT_IN_WHOLE)
+        self.outside = Tally(EXACT_IN_WHOLE)  # leaks to whoever is no partner of the policy; all, where there is none
+        self.rules: dict[str, str] = {}  # what the rules that found something mean; as many as the catalogue has
         self.leaking_requests = 0
         self.timeline = Timeline()
         self._request_has_leak = False
         self._behaviours: Bounded[BehaviourKey, Behaviour] = Bounded(MAX_BEHAVIOURS, Behaviour)
         self._names: Bounded[NameKey, Behaviour] = Bounded(MAX_NAMES, Behaviour)
-        self._hosts: Bounded[str, Tally] = Bounded(MAX_LEAKING_HOSTS, Tally)
+        self._hosts: Bounded[str, HostRow] = Bounded(MAX_LEAKING_HOSTS, HostRow)
         self._host_requests: Bounded[str, Count] = Bounded(MAX_HOSTS, Count)
         self._networks: Bounded[CarrierKey, NetworkRow] = Bounded(MAX_PARTIES, NetworkRow)
         self._unattributed = NetworkRow()
@@ -109,19 +112,29 @@ class Summary:
             self.leaking_requests += 1
         host = clip(leak.host)
         seen = Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host))
+        outside = leak.recipient.verdict not in PARTNER_VERDICTS
         self.total.add(seen)
+        if outside:
+            self.outside.add(seen)
         self._behaviours.at(BehaviourKey(leak.fingerprint, leak.rule, leak.place)).add(seen)
         self._names.at(NameKey(leak.rule, leak.place, clip(leak.name.lower()))).add(seen)
         self._hosts.at(host).add(seen)
         self._network(leak.network).add(seen)
         self._kinds.at(leak.identifier).add(seen)
-        self.timeline.add_leak(time_ns)
+        self.timeline.add_leak(time_ns, outside)
+
+    def explain(self, rule: str, meaning: str) -> None:
+        """What a rule that found something looks for, in one line; of two that differ the first by order."""
+        self.rules[rule] = min(meaning, self.rules.get(rule, meaning))
 
     def merge(self, other: Summary) -> None:
         """Take over what `other` counted."""
         self.losses.merge(other.losses)
         self.coverage.merge(other.coverage)
         self.total.merge(other.total)
+        self.outside.merge(other.outside)
+        for rule, meaning in other.rules.items():
+            self.explain(rule, meaning)
         self.leaking_requests += other.leaking_requests
         self.timeline.merge(other.timeline)
         self._behaviours.merge(other._behaviours)
@@ -146,7 +159,7 @@ class Summary:
             return False
         least = SEVERITIES.index(fail_on)
         return any(
-            behaviour.tally.severity >= least and not behaviour.verdicts.keys() <= HARMLESS_VERDICTS
+            behaviour.tally.severity >= least and not behaviour.tally.verdicts.keys() <= HARMLESS_VERDICTS
             for behaviour in self._all_behaviours()
         )
 
@@ -160,8 +173,10 @@ class Summary:
             "type": "summary",
             "outcome": self.outcome(),
             "total": {**self.total.to_dict(), "leaking_requests": self.leaking_requests},
+            "outside": self.outside.to_dict(self.requests),
             "behaviours": self._behaviour_rows(),
             "names": self._name_rows(),
+            "rules": dict(sorted(self.rules.items())),
             "hosts": self._host_rows(),
             "carriers": self._carrier_rows(),
             "identifiers": self._kind_rows(),
@@ -214,7 +229,7 @@ class Summary:
 
     def _host_rows(self) -> list[Json]:
         """Hosts with leaks first; then those without, the busiest first; then what has no row of its own."""
-        requests, empty = self._host_requests.rows, Tally()
+        requests, empty = self._host_requests.rows, HostRow()
         rows = [
             {"host": host, **tally.to_dict(), "requests": requests[host].n if host in requests else None}
             for host, tally in self._hosts

@@ -63,7 +63,18 @@ def commonest(counts: Mapping[str, int]) -> str:
 class Tally:
     """Leaks, their span in time, their worst severity, and how many different values and hosts there were."""
 
-    __slots__ = ("_distinct", "_limit", "bearers", "first", "hosts", "last", "leaks", "requests", "severity")
+    __slots__ = (
+        "_distinct",
+        "_limit",
+        "bearers",
+        "first",
+        "hosts",
+        "last",
+        "leaks",
+        "requests",
+        "severity",
+        "verdicts",
+    )
 
     def __init__(self, limit: int = EXACT_IN_ROW) -> None:
         self._limit = limit
@@ -75,6 +86,7 @@ class Tally:
         self._distinct: dict[tuple[str, bool], Distinct] = {}  # by kind and whether it rotates
         self.hosts = Distinct(limit)
         self.bearers: dict[str, int] = {}
+        self.verdicts: dict[str, int] = {}
 
     def add(self, seen: Sighting) -> None:
         leak = seen.leak
@@ -84,6 +96,7 @@ class Tally:
         self._of(leak.identifier, seen.rotating).add(seen.value)
         self.hosts.add(seen.host_hash)
         bump(self.bearers, leak.bearer)
+        bump(self.verdicts, leak.recipient.verdict)
 
     def merge(self, other: Tally) -> None:
         self.requests += other.requests
@@ -95,6 +108,7 @@ class Tally:
             self._of(kind, rotating).merge(values)
         self.hosts.merge(other.hosts)
         bump_all(self.bearers, other.bearers)
+        bump_all(self.verdicts, other.verdicts)
 
     def subscribers(self) -> int:
         """At least so many: the largest count among the kinds a person has one of, without tokens that rotate."""
@@ -120,6 +134,7 @@ class Tally:
             "last_seen": None if self.last is None else self.last[1],
             "severity": None if self.severity < 0 else SEVERITIES[self.severity],
             "bearers": dict(sorted(self.bearers.items())),
+            "verdicts": dict(sorted(self.verdicts.items())),
         }
 
     def _people(self) -> list[Distinct]:
@@ -134,6 +149,35 @@ class Tally:
     def _span(self, first: tuple[int, str], last: tuple[int, str]) -> None:
         self.first = first if self.first is None else min(self.first, first)
         self.last = last if self.last is None else max(self.last, last)
+
+
+class HostRow(Tally):
+    """A host, and as which partners of the policy it got what it got: at most MAX_EVIDENCE, the first by name."""
+
+    __slots__ = ("_partners",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._partners: list[tuple[str, str]] = []  # name, purpose
+
+    def add(self, seen: Sighting) -> None:
+        super().add(seen)
+        recipient = seen.leak.recipient
+        if recipient.partner is not None:
+            self._know([(clip(recipient.partner), clip(recipient.purpose or ""))])
+
+    def merge(self, other: Tally) -> None:
+        super().merge(other)
+        if isinstance(other, HostRow):
+            self._know(other._partners)
+
+    def to_dict(self, requests: int | None = None) -> Json:
+        partners = [{"partner": name, "purpose": purpose or None} for name, purpose in self._partners]
+        return {**super().to_dict(requests), "partners": partners}
+
+    def _know(self, partners: list[tuple[str, str]]) -> None:
+        if not all(partner in self._partners for partner in partners):
+            self._partners = sorted({*self._partners, *partners})[:MAX_EVIDENCE]
 
 
 class CarrierKey(NamedTuple):
@@ -238,7 +282,6 @@ class Behaviour:
         "networks",
         "origins",
         "tally",
-        "verdicts",
     )
 
     def __init__(self) -> None:
@@ -247,7 +290,6 @@ class Behaviour:
         self.confidence = -1  # position in CONFIDENCES
         self.identifiers: dict[str, int] = {}
         self.origins: dict[str, int] = {}
-        self.verdicts: dict[str, int] = {}
         self.hosts: list[str] = []  # the first MAX_NAMED_HOSTS by name
         self.networks = Parties()
         self.homes = Parties()
@@ -260,7 +302,6 @@ class Behaviour:
         self.confidence = max(self.confidence, CONFIDENCES.index(leak.confidence))
         bump(self.identifiers, leak.identifier)
         bump(self.origins, leak.origin)
-        bump(self.verdicts, leak.recipient.verdict)
         self.networks.add(leak.network, seen)
         self.homes.add(leak.home_operator, seen)
 
@@ -271,7 +312,6 @@ class Behaviour:
         self.confidence = max(self.confidence, other.confidence)
         bump_all(self.identifiers, other.identifiers)
         bump_all(self.origins, other.origins)
-        bump_all(self.verdicts, other.verdicts)
         self.networks.merge(other.networks)
         self.homes.merge(other.homes)
 
@@ -288,7 +328,6 @@ class Behaviour:
             "origin": commonest(self.origins),
             "network": self.networks.to_list(),
             "home_operator": self.homes.to_list(),
-            "verdicts": dict(sorted(self.verdicts.items())),
             "example": None if self.example is None else self.example[1],
             "covered_by": None,
         }
