@@ -143,9 +143,8 @@ class Scan:
 
     def _count(self, head: Head, host: str) -> None:
         """A request in which nothing was found: into the summary with it."""
-        client, _, server, _ = endpoints(head.key)
         networks = self._settings.networks
-        entry = networks.lookup(client, head.time_ns) if networks else None
+        entry = networks.lookup(endpoints(head.key)[0], head.time_ns) if networks else None
         kind = (head.origin, head.key[0], head.teid is None, id(entry))
         bearer = self._bearers.get(kind)
         if bearer is None:
@@ -153,7 +152,7 @@ class Scan:
                 self._bearers.clear()
             bearer = self._bearers[kind] = bearer_of(message_of(head), entry)[0]
         network = entry.network if entry else None
-        host = self.concealer.redact(host or server)
+        host = self.concealer.redact(host or endpoints(head.key)[2])
         self.summary.add_request(host=host, network=network, bearer=bearer, time_ns=head.time_ns)
 
     def _name(self, name: str) -> str:
