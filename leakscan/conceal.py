@@ -22,6 +22,8 @@ MIN_KEY_BYTES = 16
 MAX_KEY_BYTES = 1 << 16
 PSEUDONYM_CHARS = 12
 KEY_ID_CHARS = 8
+MAX_REMEMBERED_CHARS = 512
+MAC_BYTES = 10  # make 16 characters: no more are shown
 REMEMBERED = 4096  # pseudonyms
 
 
@@ -61,16 +63,24 @@ class Concealer:
         """A captured string without numbers, addresses, ids and `spans` (`show.redact`), unless values are shown."""
         if self.show_values:
             return text
-        return redact(text, spans) if spans else _redacted(text)
+        if spans and ("%" in text or _holds(text, spans)):
+            return redact(text, spans)
+        return _redacted(text) if len(text) <= MAX_REMEMBERED_CHARS else redact(text)
 
     def _mac(self, kind: str, normal: str) -> str:
         message = f"{kind}\0{normal}".encode("utf-8", "surrogatepass")
-        return b32encode(hmac.digest(self._key, message, "sha256")).decode("ascii").lower()
+        return b32encode(hmac.digest(self._key, message, "sha256")[:MAC_BYTES]).decode("ascii").lower()
+
+
+def _holds(text: str, spans: Collection[str]) -> bool:
+    """Whether one of `spans` stands in `text`, whatever its case."""
+    lower = text.lower()
+    return any(span.lower() in lower for span in spans)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _redacted(text: str) -> str:
-    """`redact` for what comes often: the hosts of all requests."""
+    """`redact` for what comes often: hosts, names, paths."""
     return redact(text)
 
 

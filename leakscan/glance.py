@@ -16,7 +16,6 @@ from leakscan.fields import MAX_FIELDS, MAX_VALUE_CHARS, SPECIAL, pairs_fields, 
 from leakscan.losses import Losses
 from leakscan.model import Field, Head
 from leakscan.protocols import host_of
-from leakscan.verdicts import usual_line
 
 MAX_LINES = 8192
 MAX_LINE_BYTES = 256
@@ -68,11 +67,10 @@ class Glance:
 
     def _target(self, line: bytes) -> Known:
         """Of a first line. What is not a usual one (an absolute URI, CONNECT) is left to whoever takes heads apart."""
-        if not usual_line(line + b"\n"):
+        words = line.split(b" ")
+        if len(words) != 3 or words[1][:1] != b"/" or words[2][:7] != b"HTTP/1." or b"\t" in line:
             return _SOMETHING
-        target = line.split(b" ")[1]
-        if target[:1] != b"/":
-            return _SOMETHING
+        target = words[1]
         path, _, query = target.partition(b"?")
         pieces = path.split(b"/")
         if b"=" not in pieces[-1]:
@@ -91,7 +89,7 @@ class Glance:
         if line in (b"", b"\r"):
             return _NOTHING
         start, colon, rest = line.partition(b":")
-        if not colon or start[0] in b" \t":
+        if not colon or start[:1] in (b" ", b"\t"):
             return _SOMETHING
         place = SPECIAL.get(start.decode("latin-1").lower()) if len(line) <= MAX_VALUE_CHARS else None
         if place == "cookie" and self._no_name(rest.split(b";")):

@@ -63,7 +63,7 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     # reassembly
     "tcp.midstream": (OTHER, "streams joined in the middle: their beginning was not captured"),
     "tcp.overlap-conflict": (OTHER, "TCP segments that overlap with other content; the first bytes won"),
-    "tcp.gap": (OTHER, "holes in HTTP streams: bytes the capture does not have"),
+    "tcp.gap": (OTHER, "holes in HTTP streams, but for those in bodies that are passed over"),
     "tcp.gap-bytes": (OTHER, "bytes missing in those holes"),
     "tcp.other": (OTHER, "TCP streams that are not HTTP/1"),
     "tcp.stream-evicted": (UNREAD, "HTTP streams given up because too many were open"),

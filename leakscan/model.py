@@ -229,6 +229,10 @@ class Carrier:
     evidence: tuple[str, ...]
 
 
+#: Verdicts of a recipient that the policy names as a partner for this identifier; any other is outside the policy.
+PARTNER_VERDICTS = frozenset({"allowed", "allowed-but-clear"})
+
+
 @dataclass(frozen=True, slots=True)
 class Recipient:
     verdict: str = "no-policy"

@@ -67,8 +67,8 @@ class Reading:
         segments = Sieve(decoder, verdicts, coverage, losses, self._sieve).segments(batches)
         if responses is not None:
             segments = responses.watch(segments)
-        chunks = Reassembler(verdicts, coverage, losses).reassemble(segments)
-        yield from Http1(coverage, losses).heads(chunks)
+        reassembler = Reassembler(verdicts, coverage, losses)
+        yield from Http1(coverage, losses, reassembler.skip).heads(reassembler.reassemble(segments))
         decoder.end()
 
     def stop(self) -> None:

@@ -17,7 +17,7 @@ from bisect import insort
 from collections.abc import Iterable, Iterator
 
 from leakscan.checksum import is_right
-from leakscan.directions import Direction, Meta, State, Table, after_syn, syn_seen
+from leakscan.directions import Direction, Meta, State, Table, after_syn, code_of, ignored, syn_seen
 from leakscan.losses import Losses
 from leakscan.model import Chunk, Coverage, Openings, Origin, Segment, reverse_key
 from leakscan.pieces import fit
@@ -65,22 +65,32 @@ class Reassembler:
         self._held_bytes = 0
         self._recent: dict[bytes, list[tuple[int, bytes]]] = {}
         self._swept = 0
+        self._last = False  # whether nothing waits behind the chunk that was handed on
 
     def reassemble(self, segments: Iterable[Segment | Openings]) -> Iterator[Chunk]:
         """Chunks of all request directions; the end of `segments` ends every stream."""
         for segment in segments:
-            yield from self.feed(segment) if isinstance(segment, Segment) else self.open(segment)
+            out = self.feed(segment) if isinstance(segment, Segment) else self.open(segment)
+            for chunk in out:
+                self._last = chunk is out[-1]
+                yield chunk
+        self._last = False
         yield from self.end()
 
     def feed(self, segment: Segment) -> list[Chunk]:
         """The chunks that become available with this segment."""
         out: list[Chunk] = []
         key, payload = segment.key, segment.payload
+        if not (payload or segment.missing or segment.flags & _SYN):
+            return out
         state = self._table.find(key)
+        if isinstance(state, Direction) and state.skipped_size and state.has_no_use_for(segment):
+            self._coverage.examined_bytes += len(payload)
+            return out
         # Not at what the sieve drops: with it and without it the same must come out, in the same order.
-        if segment.flags & _SYN or (isinstance(state, Direction) and (payload or segment.missing)):
+        if segment.flags & _SYN or isinstance(state, Direction):
             self._sweep(segment.time_ns, out)
-        if state is not None and not self._table.is_fresh(key):
+        if state is not None and not code_of(state) and not self._table.is_fresh(key):
             self._keep(key, state, out)
         if segment.flags & _SYN:
             state = self._open(key, segment.seq, segment.flags, state, out)
@@ -101,10 +111,25 @@ class Reassembler:
         for key, seq, flags, time_ns in openings.syns:
             self._sweep(time_ns, out)
             state = self._table.find(key)
-            if state is not None and not self._table.is_fresh(key):
+            if state is not None and not code_of(state) and not self._table.is_fresh(key):
                 self._keep(key, state, out)
             self._open(key, seq, flags, state, out)
         return out
+
+    def skip(self, key: bytes, count: int) -> bool:
+        """The next `count` bytes of a direction, of which a chunk was just handed on, are a body that nobody wants: it
+        goes on behind them. False where that cannot be, because more of it waits.
+        """
+        direction = self._table.find(key)
+        if not self._last or not isinstance(direction, Direction) or direction.gone:
+            return False
+        if direction.held or direction.skipped or not direction.http:
+            return False
+        seq = (direction.isn + direction.position) % _WRAP
+        direction.skipped_from, direction.skipped_size = seq, count
+        direction.position += count
+        self._verdicts.note_body(self._verdicts.token(key), seq, count)
+        return True
 
     def end(self) -> list[Chunk]:
         """No more segments: every stream ends here."""
@@ -116,9 +141,12 @@ class Reassembler:
 
     def _keep(self, key: bytes, state: State, out: list[Chunk]) -> None:
         for other in self._table.keep(key, state) or ():
-            if other.held_bytes:
-                self._losses["tcp.stream-evicted"] += 1
-            self._finish(other, out)
+            if isinstance(other, Direction):
+                if other.held_bytes:
+                    self._losses["tcp.stream-evicted"] += 1
+                self._finish(other, out)
+            elif other > 0:
+                self._verdicts.forget(other >> 2)
 
     def _open(self, key: bytes, seq: int, flags: int, state: State | None, out: list[Chunk]) -> State:
         """A SYN: a new direction, unless it is a retransmission of the one we know."""
@@ -131,8 +159,8 @@ class Reassembler:
             self._finish(state, out)
         elif state == fresh:
             return state
-        elif state is not None and state > FREE:
-            self._verdicts.note(self._verdicts.token(key), FREE)
+        elif state is not None and state > 0:
+            self._verdicts.note(state >> 2, FREE)
         if client or self._table.find(reverse_key(key)) is None:
             self._coverage.streams += 1
         self._keep(key, fresh, out)
@@ -144,7 +172,7 @@ class Reassembler:
         if state is None and self._table.find(reverse_key(key)) is None:
             self._coverage.streams += 1
             self._losses["tcp.midstream"] += 1
-        if state is not None and state < FREE:
+        if state is not None and state < 0:
             first, client = after_syn(state)
             if segment.seq == first and not segment.missing:  # the usual case, and cheaper without a Direction
                 if usual_line(payload):
@@ -155,7 +183,7 @@ class Reassembler:
                     self._ignore(key, RESPONSES if what == RESPONSE else DEAD, payload, True, out, segment.token)
                     return None
             direction = Direction(key, first, True, client, segment.time_ns)
-        elif state is None or state == WATCHED:
+        elif state is None or code_of(state) == WATCHED:
             what = classify(payload)
             if what not in (REQUEST, MORE) or self._is_server(key):
                 self._ignore(
@@ -163,11 +191,11 @@ class Reassembler:
                 )
                 return None
             direction = Direction(key, segment.seq, False, False, segment.time_ns)
-            if state == WATCHED:
+            if state is not None:
                 direction.counted = True
-                self._verdicts.note(self._verdicts.token(key), FREE)
+                self._verdicts.note(state >> 2, FREE)
         else:
-            self._ignore(key, state, payload, False, out, segment.token)
+            self._ignore(key, code_of(state), payload, False, out, segment.token)
             return None
         self._keep(key, direction, out)
         return direction
@@ -183,7 +211,7 @@ class Reassembler:
         other = self._table.find(reverse_key(key))
         if isinstance(other, Direction):
             return other.http or other.client
-        return other is not None and other < FREE and after_syn(other)[1]
+        return other is not None and other < 0 and after_syn(other)[1]
 
     def _ignore(self, key: bytes, code: int, data: bytes, first: bool, out: list[Chunk], token: int = 0) -> None:
         """From here on the sieve may drop this direction. `first`: count what it is. `token`: as in Segment."""
@@ -192,10 +220,13 @@ class Reassembler:
         elif first and data[:1] == b"\x16" and data[1:2] == b"\x03" and data[5:6] == b"\x01":
             self._losses["tls"] += 1
             self._coverage.tls_streams += 1
-        elif first and self._table.find(reverse_key(key)) not in (WATCHED, DEAD):
+        elif first and code_of(self._table.find(reverse_key(key))) not in (WATCHED, DEAD):
             self._losses["tcp.other"] += 1
-        self._keep(key, code, out)
-        self._verdicts.note(token or self._verdicts.token(key), code)
+        token = token or self._verdicts.token(key)
+        state = ignored(code, token)
+        if self._table.find(key) != state:  # what the sieve drops keeps nothing alive: so nothing that it hands on does
+            self._keep(key, state, out)
+        self._verdicts.note(token, code)
 
     # -- one direction ---------------------------------------------------------------------------------------------
 
@@ -216,7 +247,7 @@ class Reassembler:
         direction.time_ns = segment.time_ns
         if direction.http:
             self._coverage.examined_bytes += len(payload)
-            if segment.tcp and not is_right(segment.key[1:-4], segment.tcp):
+            if segment.tcp and not is_right(direction.key[1:-4], segment.tcp):
                 self._losses["tcp.checksum"] += 1
         meta = (segment.frame, segment.time_ns, segment.teid, segment.origin)
         if delta == 0 and not direction.held:
@@ -232,8 +263,9 @@ class Reassembler:
     def _restart(self, direction: Direction, segment: Segment, out: list[Chunk]) -> None:
         """Another connection with the same addresses and ports, of which the SYN was not captured."""
         self._finish(direction, out)
-        self._keep(direction.key, WATCHED, out)
-        fresh = self._wake(segment, WATCHED, out)
+        watched = ignored(WATCHED, segment.token or self._verdicts.token(direction.key))
+        self._keep(direction.key, watched, out)
+        fresh = self._wake(segment, watched, out)
         if fresh is not None:
             self._take(fresh, segment, out)
 
@@ -402,6 +434,8 @@ class Reassembler:
 
     def _forget(self, direction: Direction) -> None:
         direction.gone = True
+        if direction.skipped_size:
+            self._verdicts.forget(self._verdicts.token(direction.key))
         direction.held, direction.prefix = [], []
         self._holds(direction, -direction.held_bytes)
         self._recent.pop(direction.key, None)

@@ -19,7 +19,7 @@ from leakscan.columns import LOCATE, NO_TUNNEL, SYN, Batch, Located, Segments, b
 from leakscan.decode import Decoder
 from leakscan.losses import Losses
 from leakscan.model import TUNNEL_KINDS, Coverage, FrameBatch, Openings, Segment
-from leakscan.verdicts import DEAD, RESPONSES, SLOTS, WATCHED, Verdicts
+from leakscan.verdicts import BODY, DEAD, FREE, RESPONSES, WATCHED, Verdicts
 
 if TYPE_CHECKING:
     from leakscan.columns import Bits, Bytes, Ints, Tokens
@@ -100,8 +100,11 @@ class Sieve:
         """Payload that reassembly would ignore. Of directions that this batch opens again (a SYN, also in an odd frame:
         `reopened`; a segment that may begin a request, when they are watched) nothing is.
         """
-        slot = (segments.token & np.uint64(SLOTS - 1)).astype(np.int64)
+        slot = (segments.token & np.uint64(len(self._verdicts.tags) - 1)).astype(np.int64)
         codes = np.where(self._verdicts.tags[slot] == segments.token, self._verdicts.codes[slot], 0)
+        bodies = np.flatnonzero(codes == BODY)
+        if len(bodies):
+            codes[bodies] = np.where(self._in_body(segments, bodies, slot[bodies]), BODY, FREE)
         again = (segments.flags & SYN != 0) & (codes > 0)
         watched = np.flatnonzero(codes == WATCHED)
         if len(watched):
@@ -109,9 +112,16 @@ class Sieve:
         if reopened or again.any():
             tokens = np.concatenate((segments.token[again], np.array(reopened, np.uint64)))
             codes[np.isin(segments.token, tokens)] = 0
-        responses = codes == RESPONSES
-        self._coverage.examined_bytes += int((segments.end - segments.payload)[responses].sum())
+        readable = (codes == RESPONSES) | (codes == BODY)
+        self._coverage.examined_bytes += int((segments.end - segments.payload)[readable].sum())
         return codes > 0
+
+    def _in_body(self, segments: Segments, which: Ints, slot: Ints) -> Bits:
+        """Direction.has_no_use_for, for many segments."""
+        offset = (segments.seq[which] - self._verdicts.body_from[slot]) & 0xFFFFFFFF
+        length = segments.end[which] - segments.payload[which] + segments.missing[which]
+        inside: Bits = (offset + length <= self._verdicts.body_size[slot]) & (segments.flags[which] & SYN == 0)
+        return inside
 
     def _build(self, frames: FrameBatch, segments: Segments, odd: Iterator[Segment]) -> Iterator[Segment | Openings]:
         """Python objects, at last, for what is left, and odd segments in their places. Asks again what reassembly has

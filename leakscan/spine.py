@@ -16,7 +16,7 @@ from leakscan import __version__
 from leakscan.around import gateway_of, manners_of, persons
 from leakscan.carriers import LINKS_WITH_NEIGHBOURS, AsnDatabase, Attributor, Place, bearer_of, of_path
 from leakscan.conceal import Concealer
-from leakscan.detectors import catalogue_version, detect
+from leakscan.detectors import builtin, catalogue_version, detect
 from leakscan.echoes import surplus
 from leakscan.errors import UsageError
 from leakscan.fields import fields, pairs_fields
@@ -210,6 +210,8 @@ class Scan:
                 if match.identifier not in PERSONAL:
                     continue
             leak = self._leak(request, match)
+            if match.rule not in summary.rules:
+                summary.explain(match.rule, builtin().explain(match.rule))
             around = Around(shown, same.get(number, 0), client, gateway)
             summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around, manner=manner)
             if shown:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from leakscan.distinct import Bounded, Distinct, stable_hash
 from leakscan.joins import Row, Waiting
 from leakscan.losses import OTHER, UNREAD, Losses
-from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Coverage, Leak
+from leakscan.model import CONFIDENCES, PARTNER_VERDICTS, SEVERITIES, Carrier, Coverage, Leak
 from leakscan.neighbours import Neighbours
 from leakscan.networks import CELLULAR, UNKNOWN, WIFI
 from leakscan.origin import Manner, Spread
@@ -33,6 +33,7 @@ from leakscan.tally import (
     Behaviour,
     BehaviourKey,
     CarrierKey,
+    HostRow,
     Json,
     NetworkRow,
     Sighting,
@@ -140,6 +141,8 @@ class Summary:
         self.coverage = Coverage() if coverage is None else coverage
         self.neighbours = Neighbours() if neighbours is None else neighbours
         self.total = Tally(EXACT_IN_WHOLE)
+        self.outside = Tally(EXACT_IN_WHOLE)  # leaks to whoever is no partner of the policy; all, where there is none
+        self.rules: dict[str, str] = {}  # what the rules that found something mean; as many as the catalogue has
         self.leaking_requests = 0
         self.timeline = Timeline()
         self._request_has_leak = False
@@ -158,7 +161,7 @@ class Summary:
         self._joined_with = 0  # neighbours
         self._behaviours: Bounded[BehaviourKey, Behaviour] = Bounded(MAX_BEHAVIOURS, Behaviour)
         self._names: Bounded[NameKey, Behaviour] = Bounded(MAX_NAMES, Behaviour)
-        self._hosts: Bounded[str, Tally] = Bounded(MAX_LEAKING_HOSTS, Tally)
+        self._hosts: Bounded[str, HostRow] = Bounded(MAX_LEAKING_HOSTS, HostRow)
         self._host_requests: Bounded[str, Count] = Bounded(MAX_HOSTS, Count)
         self._networks: Bounded[CarrierKey, NetworkRow] = Bounded(MAX_PARTIES, NetworkRow)
         self._unattributed = NetworkRow()
@@ -224,6 +227,10 @@ class Summary:
         elif around.shown:
             self._tally(seen)
 
+    def explain(self, rule: str, meaning: str) -> None:
+        """What a rule that found something looks for, in one line; of two that differ the first by order."""
+        self.rules[rule] = min(meaning, self.rules.get(rule, meaning))
+
     def merge(self, other: Summary) -> None:
         """Take over what `other` counted."""
         self.losses.merge(other.losses)
@@ -265,13 +272,16 @@ class Summary:
     def _tally(self, seen: Sighting) -> None:
         """Count it in every row it belongs to."""
         leak = seen.leak
+        outside = leak.recipient.verdict not in PARTNER_VERDICTS
         self.total.add(seen)
+        if outside:
+            self.outside.add(seen)
         self._behaviours.at(BehaviourKey(leak.fingerprint, leak.rule, leak.place)).add(seen)
         self._names.at(NameKey(leak.rule, leak.place, clip(leak.name.lower()))).add(seen)
         self._hosts.at(seen.host).add(seen)
         self._network(leak.network).add(seen)
         self._kinds.at(leak.identifier).add(seen)
-        self.timeline.add_leak(seen.time_ns, seen.leaks)
+        self.timeline.add_leak(seen.time_ns, outside, seen.leaks)
 
     def _settled(self, seen: Sighting) -> Sighting:
         """What waited, with what the whole says of it."""
@@ -331,6 +341,9 @@ class Summary:
     def _take(self, other: Summary) -> None:
         """Take over all that is counted, but not what waits."""
         self.total.merge(other.total)
+        self.outside.merge(other.outside)
+        for rule, meaning in other.rules.items():
+            self.explain(rule, meaning)
         self.leaking_requests += other.leaking_requests
         self.timeline.merge(other.timeline)
         self._behaviours.merge(other._behaviours)
@@ -357,7 +370,7 @@ class Summary:
             return False
         least = SEVERITIES.index(fail_on)
         return any(
-            behaviour.tally.severity >= least and not behaviour.verdicts.keys() <= HARMLESS_VERDICTS
+            behaviour.tally.severity >= least and not behaviour.tally.verdicts.keys() <= HARMLESS_VERDICTS
             for behaviour in self._all_behaviours()
         )
 
@@ -374,8 +387,10 @@ class Summary:
             "type": "summary",
             "outcome": self.outcome(),
             "total": {**self.total.to_dict(), "leaking_requests": self.leaking_requests, "local_requests": self._local},
+            "outside": self.outside.to_dict(self.requests),
             "behaviours": self._behaviour_rows(),
             "names": self._name_rows(),
+            "rules": self._rules_found(),
             "hosts": self._host_rows(),
             "carriers": self._carrier_rows(),
             "identifiers": self._kind_rows(),
@@ -415,6 +430,11 @@ class Summary:
         ]
         return sorted(rows, key=lambda row: (*_worst_first(row), row["fingerprint"]))
 
+    def _rules_found(self) -> dict[str, str]:
+        """What the rules mean that have a row: a hint that was never shown explains nothing."""
+        found = {key.rule for key, _ in self._behaviours} | {key.rule for key, _ in self._names}
+        return {rule: meaning for rule, meaning in sorted(self.rules.items()) if rule in found}
+
     def _name_rows(self) -> list[Json]:
         """Behaviours without the host: what one header, cookie or parameter did to everybody, wherever it went."""
         rows = [behaviour.row(key.to_dict(), self._injection(key)) for key, behaviour in self._names]
@@ -438,7 +458,7 @@ class Summary:
 
     def _host_rows(self) -> list[Json]:
         """Hosts with leaks first; then those without, the busiest first; then what has no row of its own."""
-        requests, empty = self._host_requests.rows, Tally()
+        requests, empty = self._host_requests.rows, HostRow()
         rows = [
             {"host": host, **tally.to_dict(), "requests": requests[host].n if host in requests else None}
             for host, tally in self._hosts

@@ -91,6 +91,7 @@ class Tally:
         "leaks",
         "requests",
         "severity",
+        "verdicts",
     )
 
     def __init__(self, limit: int = EXACT_IN_ROW) -> None:
@@ -104,6 +105,7 @@ class Tally:
         self._links: dict[str, Links] = {}  # by kind: values that are one person's
         self.hosts = Distinct(limit)
         self.bearers: dict[str, int] = {}
+        self.verdicts: dict[str, int] = {}
 
     def add(self, seen: Sighting) -> None:
         leak = seen.leak
@@ -116,6 +118,7 @@ class Tally:
             self._links_of(leak.identifier).add(seen.value, seen.around.same)
         self.hosts.add(seen.host_hash)
         bump(self.bearers, leak.bearer, seen.leaks)
+        bump(self.verdicts, leak.recipient.verdict, seen.leaks)
 
     def merge(self, other: Tally) -> None:
         self.requests += other.requests
@@ -129,6 +132,7 @@ class Tally:
             self._links_of(kind).merge(links)
         self.hosts.merge(other.hosts)
         bump_all(self.bearers, other.bearers)
+        bump_all(self.verdicts, other.verdicts)
 
     def subscribers(self) -> int:
         """At least so many: the largest count among the kinds a person has one of, without tokens that rotate."""
@@ -159,6 +163,7 @@ class Tally:
             "last_seen": None if self.last is None else self.last[1],
             "severity": None if self.severity < 0 else SEVERITIES[self.severity],
             "bearers": dict(sorted(self.bearers.items())),
+            "verdicts": dict(sorted(self.verdicts.items())),
         }
 
     def _links_of(self, kind: str) -> Links:
@@ -176,6 +181,35 @@ class Tally:
     def _span(self, first: tuple[int, str], last: tuple[int, str]) -> None:
         self.first = first if self.first is None else min(self.first, first)
         self.last = last if self.last is None else max(self.last, last)
+
+
+class HostRow(Tally):
+    """A host, and as which partners of the policy it got what it got: at most MAX_EVIDENCE, the first by name."""
+
+    __slots__ = ("_partners",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._partners: list[tuple[str, str]] = []  # name, purpose
+
+    def add(self, seen: Sighting) -> None:
+        super().add(seen)
+        recipient = seen.leak.recipient
+        if recipient.partner is not None:
+            self._know([(clip(recipient.partner), clip(recipient.purpose or ""))])
+
+    def merge(self, other: Tally) -> None:
+        super().merge(other)
+        if isinstance(other, HostRow):
+            self._know(other._partners)
+
+    def to_dict(self, requests: int | None = None) -> Json:
+        partners = [{"partner": name, "purpose": purpose or None} for name, purpose in self._partners]
+        return {**super().to_dict(requests), "partners": partners}
+
+    def _know(self, partners: list[tuple[str, str]]) -> None:
+        if not all(partner in self._partners for partner in partners):
+            self._partners = sorted({*self._partners, *partners})[:MAX_EVIDENCE]
 
 
 class CarrierKey(NamedTuple):
@@ -281,7 +315,6 @@ class Behaviour:
         "origins",
         "raised",
         "tally",
-        "verdicts",
     )
 
     def __init__(self) -> None:
@@ -291,7 +324,6 @@ class Behaviour:
         self.raised = 0  # leaks whose confidence was raised, because their value is confirmed elsewhere
         self.identifiers: dict[str, int] = {}
         self.origins: dict[str, int] = {}
-        self.verdicts: dict[str, int] = {}
         self.hosts: list[str] = []  # the first MAX_NAMED_HOSTS by name
         self.networks = Parties()
         self.homes = Parties()
@@ -305,7 +337,6 @@ class Behaviour:
         self.raised += seen.leaks * seen.raised
         bump(self.identifiers, leak.identifier, seen.leaks)
         bump(self.origins, leak.origin, seen.leaks)
-        bump(self.verdicts, leak.recipient.verdict, seen.leaks)
         self.networks.add(leak.network, seen)
         self.homes.add(leak.home_operator, seen)
 
@@ -317,7 +348,6 @@ class Behaviour:
         self.raised += other.raised
         bump_all(self.identifiers, other.identifiers)
         bump_all(self.origins, other.origins)
-        bump_all(self.verdicts, other.verdicts)
         self.networks.merge(other.networks)
         self.homes.merge(other.homes)
 
@@ -340,7 +370,6 @@ class Behaviour:
             "origin_evidence": list(injection) if origin == CONSISTENT else [],
             "network": self.networks.to_list(),
             "home_operator": self.homes.to_list(),
-            "verdicts": dict(sorted(self.verdicts.items())),
             "example": None if self.example is None else self.example[1],
             "covered_by": None,
         }

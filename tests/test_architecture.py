@@ -128,7 +128,7 @@ def test_nobody_imports_scapy_and_every_file_says_what_it_is(path):
 
 
 def test_tables_and_folders_agree():
-    helpers = {"__init__", "rows", "sections", "sparkline", "words", "writer"}
+    helpers = {"__init__", "charts", "rows", "sections", "sparkline", "words", "writer"}
     files = {path.stem for path in (HOUSE / "formats").glob("*.py")} - helpers
     assert files == set(formats.FORMATS)
     assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__", "heads", "responses"} == set(
@@ -150,7 +150,7 @@ def test_every_loss_is_explained_and_used():
     assert [name for name in LOSSES if f'"{name}"' not in source] == []
 
 
-HEAVY = ["numpy", "scapy", "phonenumbers", "rich", "dpkt", "publicsuffixlist"]
+HEAVY = ["numpy", "scapy", "phonenumbers", "rich", "dpkt", "publicsuffixlist", "jinja2"]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ HEAVY = ["numpy", "scapy", "phonenumbers", "rich", "dpkt", "publicsuffixlist"]
         (["--help"], HEAVY),
         (["--version"], HEAVY),
         (["analyse", "--help"], HEAVY),
-        (["analyse", "-f", "jsonl", "fixtures/clean.pcap"], ["scapy", "rich"]),
+        (["analyse", "-f", "jsonl", "fixtures/clean.pcap"], ["scapy", "rich", "jinja2"]),
         (["requests", "fixtures/clean.pcap"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
     ],
     ids=" ".join,

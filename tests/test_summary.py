@@ -70,12 +70,14 @@ def test_a_row_says_what_leaked() -> None:
         "last_seen": "2012-01-11T00:00:00.000000Z",
         "severity": "critical",
         "bearers": {"cellular": 2, "unknown": 1},
+        "verdicts": {"no-policy": 3},
     }
     party = {"country": "GB", "leaks": 3, "subscribers": 2}
     network = {"name": "Testnet", "mcc": "001", "mnc": "01", "evidence": ["networks file"], "country": "GB"}
     home = {"name": "Virtual Mobile", "mcc": "999", "mnc": "99", "evidence": ["IMSI"], **party}
     assert rows["total"] == {**common, "leaking_requests": 3, "local_requests": 0}
-    assert rows["hosts"] == [{"host": "www.news.example", **common}]
+    assert rows["outside"] == common
+    assert rows["hosts"] == [{"host": "www.news.example", **common, "partners": []}]
     assert rows["identifiers"] == [{"identifier": "msisdn", **common}]
     assert rows["carriers"][0] == {
         "name": "Testnet",
@@ -98,7 +100,6 @@ def test_a_row_says_what_leaked() -> None:
         "origin_evidence": [],
         "network": [{**network, **party}],
         "home_operator": [home],
-        "verdicts": {"no-policy": 3},
         "example": "44********01",
         "covered_by": None,
     }
@@ -194,6 +195,41 @@ def test_a_behaviour_is_covered_only_when_all_its_leaks_are() -> None:
     assert summary(in_clear).counts("low")
     assert summary(allowed, in_clear).counts("low")
     assert not Summary().counts("low")
+
+
+def test_what_a_partner_got_and_what_others_got() -> None:
+    partner = Recipient("allowed-but-clear", "Age Check", "age-verification")
+    late = START_NS + DAY_NS
+    made = Summary()
+    add(made, leak("447700900001", recipient=partner, host="agecheck.example"))
+    add(made, leak("447700900001", recipient=Recipient("expired", "Age Check", None), host="agecheck.example"))
+    add(made, leak("447700900002", recipient=Recipient("not-allowed"), host="shop.example", time_ns=late), late)
+    rows = made.to_dict()
+    assert rows["total"]["verdicts"] == {"allowed-but-clear": 1, "expired": 1, "not-allowed": 1}
+    outside = rows["outside"]
+    assert (outside["leaks"], outside["subscribers"], outside["host_count"]) == (2, 2, 2)
+    assert outside["last_seen"] == rows["total"]["last_seen"] > outside["first_seen"]
+    assert [(row["host"], row["verdicts"], row["partners"]) for row in rows["hosts"]] == [
+        (
+            "agecheck.example",
+            {"allowed-but-clear": 1, "expired": 1},
+            [{"partner": "Age Check", "purpose": None}, {"partner": "Age Check", "purpose": "age-verification"}],
+        ),
+        ("shop.example", {"not-allowed": 1}, []),
+    ]
+    assert [(cell["leaks"], cell["outside"]) for cell in rows["timeline"]["cells"]] == [(2, 1), (1, 1)]
+
+
+def test_rules_that_found_something_are_explained() -> None:
+    one, other = Summary(), Summary()
+    one.explain("x-a", "what a is")
+    one.explain("x-b", "b, of another catalogue")
+    other.explain("x-b", "a different text")
+    one.explain("x-c", "a hint that was not shown")
+    one.merge(other)
+    for rule in ("x-a", "x-b"):
+        add(one, leak(rule=rule))
+    assert one.to_dict()["rules"] == {"x-a": "what a is", "x-b": "a different text"}
 
 
 def test_worst_behaviour_first() -> None:
@@ -433,6 +469,7 @@ def events(seed: int, count: int) -> list[Event]:
             bearer=rng.choice(["cellular", "wifi", "unknown"]),
             network=rng.choice([HERE, None, replace(HERE, evidence=("IMSI", "header")), HOME]),
             home_operator=rng.choice([HOME, None]),
+            recipient=rng.choice([Recipient(), Recipient("allowed", "A", "billing"), Recipient("expired", "B", None)]),
         )
         shown = one.confidence == "confirmed" or rng.random() < 0.5
         hashes = [0, *(stable_hash(str(number)) for number in range(9))]
@@ -451,6 +488,7 @@ def folded(parts: list[Event]) -> Summary:
         if one is not None:
             manner = Manner(around.client or 1, around.same, around.same, stable_hash(host), around.shown, 1)
             made.add(one, time_ns=time_ns, rotating=rotating, around=around, manner=manner)
+            made.explain(one.rule, f"what {one.identifier} is")
         if rotating:
             made.neighbours.add(around.client)
     return made

@@ -18,7 +18,8 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
 @click.option("-f", "--format", type=click.Choice(FORMATS), default="table", show_default=True, help="Of stdout.")
 @click.option(
     "-o", "--output", "outputs", multiple=True, metavar="FILE",
-    help="Also write to FILE, in the format of its suffix (.txt .jsonl .json .csv .md) or FORMAT=FILE. Repeatable.",
+    help="Also write to FILE, in the format of its suffix (.txt .jsonl .json .csv .md .html), or FORMAT=FILE. "
+    "Repeatable.",
 )  # fmt: skip
 @click.option(
     "--fail-on", type=click.Choice(["none", *SEVERITIES]), default="medium", show_default=True,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 #: As in leakscan.formats.FORMATS and leakscan.model; a test holds them equal. Not imported: `--help` is fast.
-FORMATS = ("table", "jsonl", "json", "csv", "markdown")
+FORMATS = ("table", "jsonl", "json", "csv", "markdown", "html", "incident")
 SEVERITIES = ("low", "medium", "high", "critical")
 CONFIDENCES = ("hint", "probable", "confirmed")
 

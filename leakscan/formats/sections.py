@@ -28,13 +28,13 @@ _NUMBERS = frozenset({"requests", "leaks", "subscribers", "count"})
 def sections(summary: Json, most: int) -> list[Section]:
     """Carriers, hosts, names, coverage and losses; at most `most` rows of each of the first three."""
     if not summary["total"]["leaks"]:
-        return [_carriers(summary, most), _coverage(summary), _losses(summary)]
+        return [_carriers(summary, most), coverage(summary), losses(summary)]
     return [
         _carriers(summary, most),
         _hosts(summary, most),
         _names(summary, most),
-        _coverage(summary),
-        _losses(summary),
+        coverage(summary),
+        losses(summary),
     ]
 
 
@@ -141,25 +141,27 @@ def _origins(rows: Sequence[Json]) -> list[str]:
     return [f"{origin.replace('-', ' ')}: {listed(names)}" for origin, names in sorted(known.items())]
 
 
-def _coverage(summary: Json) -> Section:
-    coverage = summary["coverage"]
-    payload = coverage["tcp_payload_bytes"]
-    share = f" ({percent(coverage['examined_bytes'], payload)} of the TCP payload)" if payload else ""
+def coverage(summary: Json) -> Section:
+    """What was examined."""
+    seen = summary["coverage"]
+    payload = seen["tcp_payload_bytes"]
+    share = f" ({percent(seen['examined_bytes'], payload)} of the TCP payload)" if payload else ""
     rows = [
-        ("frames", f"{number(coverage['frames'])} ({number(coverage['bytes'])} bytes)"),
-        ("TCP streams", f"{number(coverage['streams'])}, of which TLS: {number(coverage['tls_streams'])}"),
-        ("HTTP requests", number(coverage["requests"])),
-        ("examined", f"{number(coverage['examined_bytes'])} bytes of HTTP{share}"),
+        ("frames", f"{number(seen['frames'])} ({number(seen['bytes'])} bytes)"),
+        ("TCP streams", f"{number(seen['streams'])}, of which TLS: {number(seen['tls_streams'])}"),
+        ("HTTP requests", number(seen["requests"])),
+        ("examined", f"{number(seen['examined_bytes'])} bytes of HTTP{share}"),
     ]
     return Section("What was examined", ("", ""), rows)
 
 
-def _losses(summary: Json) -> Section:
-    losses = summary["coverage"]["losses"]
+def losses(summary: Json) -> Section:
+    """What could not be seen, by name and with its meaning."""
+    lost = summary["coverage"]["losses"]
     rows = [
         (kind, name, number(count), LOSSES[name][1] if name in LOSSES else "")
         for kind in (UNREAD, OTHER)
-        for name, count in losses[kind].items()
+        for name, count in lost[kind].items()
     ]
     note = "unread: should have been read and was not. other: not HTTP, or read all the same."
     return Section("What could not be seen", ("kind", "loss", "count", "meaning"), rows, _NUMBERS, note if rows else "")

@@ -14,7 +14,7 @@ framing: MAX_LINES of at most MAX_LINE_BYTES.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from leakscan.losses import Losses
@@ -26,6 +26,8 @@ MAX_HEAD_BYTES = 256 << 10
 MAX_UNFINISHED_BYTES = 32 << 20
 MAX_CHUNK_LINE = 4096  # size line of a chunked body, with extensions
 MAX_LENGTH_DIGITS = 19
+MIN_SKIPPED = 512  # of a body: less is delivered and dropped here
+MAX_SKIPPED = 16 << 20  # at a time: reassembly takes what lies further behind for another connection's
 MAX_LINES = 8192
 MAX_LINE_BYTES = 256
 
@@ -70,9 +72,13 @@ class _Parser:
 class Http1:
     """Parses all directions of one series of captures."""
 
-    def __init__(self, coverage: Coverage, losses: Losses) -> None:
+    def __init__(
+        self, coverage: Coverage, losses: Losses, skip: Callable[[bytes, int], bool] = lambda key, count: False
+    ) -> None:
+        """`skip` (reassembly.Reassembler.skip) is asked not to deliver so many bytes of a direction's body."""
         self._coverage = coverage
         self._losses = losses
+        self._skip_body = skip
         self._parsers: dict[bytes, _Parser] = {}
         self._unfinished: dict[bytes, _Parser] = {}  # with a part of a head, the oldest first
         self._unfinished_bytes = 0
@@ -154,6 +160,9 @@ class Http1:
                 count = min(parser.remaining, len(data))
                 parser.remaining -= count
                 data = data[count:]
+                if parser.remaining >= MIN_SKIPPED and not parser.expects:
+                    count = min(parser.remaining, MAX_SKIPPED)
+                    parser.remaining -= count if self._skip_body(chunk.key, count) else 0
                 self._leave_body(parser)
             elif parser.mode == LOST:
                 return
