@@ -26,6 +26,7 @@ ROOMS = [
     "times",
     "pieces",
     "checksum",
+    "nested",
     "show",
     "filenames",
     "plmn",
