@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from leakscan.detectors import builtin, detect
 from leakscan.detectors.catalogue import Catalogue
+from leakscan.detectors.scan import may_name_inside
 from leakscan.fields import MAX_FIELDS, MAX_VALUE_CHARS, SPECIAL, pairs_fields, target_fields
 from leakscan.losses import Losses
 from leakscan.model import Field, Head
@@ -78,6 +79,7 @@ class Glance:
         if (
             len(line) <= MAX_VALUE_CHARS
             and b";" not in path
+            and not may_name_inside(line)
             and self._no_name(pieces + query.translate(_PIECES).split(b"&"))
         ):
             return _NOTHING
@@ -92,10 +94,11 @@ class Glance:
         if not colon or start[:1] in (b" ", b"\t"):
             return _SOMETHING
         place = SPECIAL.get(start.decode("latin-1").lower()) if len(line) <= MAX_VALUE_CHARS else None
-        if place == "cookie" and self._no_name(rest.split(b";")):
-            return _NOTHING
-        if place == "referer" and self._no_name(rest.partition(b"?")[2].translate(_PIECES).split(b"&")):
-            return _NOTHING
+        if place is not None and not may_name_inside(line):
+            if place == "cookie" and self._no_name(rest.split(b";")):
+                return _NOTHING
+            if place == "referer" and self._no_name(rest.partition(b"?")[2].translate(_PIECES).split(b"&")):
+                return _NOTHING
         name, value = start.decode("latin-1"), rest.decode("latin-1").strip(" \t\r\n")
         losses = Losses()
         said = self._says(pairs_fields([(name, value)], losses), losses)

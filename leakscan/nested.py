@@ -18,8 +18,10 @@ MAX_NESTED_TEXTS = 3  # JSON in a string of JSON, and so on
 
 Member = tuple[str, str]
 
-#: `"name": "value"` or `"name": 123` in what does not parse as a whole; every repeat ends at a character it cannot hold.
-_MEMBER = re.compile(r'"([^"\\]{1,128})"\s{0,8}:\s{0,8}(?:"((?:[^"\\]|\\.)*)"?|([+-]?[0-9][0-9.eE+-]*))')
+#: `"name": "value"` or `"name": 123` in what does not parse as a whole. Every repeat ends at what it cannot hold.
+_MEMBER = re.compile(
+    r'"([^"\\]{1,128})"\s{0,8}:\s{0,8}(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([+-]?[0-9][0-9.eE+-]*))', re.DOTALL
+)
 
 
 class _Object(list[tuple[str, Any]]):

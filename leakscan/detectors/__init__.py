@@ -90,11 +90,10 @@ class _Value:
 
 
 def detect(fields: Iterable[Field], losses: Losses, catalogue: Catalogue | None = None) -> list[Match]:
-    """All identifiers in the fields of one request: those under names that tell, then those that are named inside."""
+    """All identifiers in the fields of one request, in the fields' order."""
     if catalogue is None:
         catalogue = builtin()
     matches: list[Match] = []
-    unknown: list[Field] = []
     seen = catalogue.seen
     for field in fields:
         signatures = seen.get(field[1])
@@ -102,12 +101,8 @@ def detect(fields: Iterable[Field], losses: Losses, catalogue: Catalogue | None 
             signatures = catalogue.lookup(field[1])
         if signatures:
             matches.extend(_answer(field, signatures, losses, catalogue))
-        else:
-            unknown.append(field)
-    if scan.names_inside("\n".join([field[2] for field in unknown])):
-        for field in unknown:
-            if scan.names_inside(field[2]):
-                matches.extend(_named_inside(field, losses, catalogue))
+        elif scan.names_inside(field[2]):
+            matches.extend(_named_inside(field, losses, catalogue))
     return matches
 
 
@@ -191,10 +186,10 @@ def _judge(value: _Value, signature: Signature) -> tuple[Verdict, tuple[str, ...
                 verdict = _checked(detector, text, signature)
                 if verdict.grade == VALID and not (detector.is_doubtful and detector.is_doubtful(verdict)):
                     return verdict, chain
+                if verdict.grade == PLACEHOLDER and not chain:
+                    return verdict, chain
                 if verdict.grade > best.grade:
                     best, best_chain = verdict, chain
-    if best.grade == PLACEHOLDER:
-        return best, best_chain
     return _second_look(value, signature, best.grade) or (best, best_chain)
 
 

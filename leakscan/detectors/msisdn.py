@@ -103,7 +103,7 @@ def check_national(value: str, signature: Signature) -> Verdict:
 
 
 def is_sure(verdict: Verdict) -> bool:
-    """Whether the range is in use: one number of 12 random digits in thirty is, but five of six have a possible length."""
+    """Whether phones use the range: of random 12 digits 3 % lie in one, while half have a length that some plan has."""
     return MOBILE in verdict.evidence or _FICTION.fullmatch(verdict.normal) is not None
 
 
@@ -113,7 +113,7 @@ def is_doubtful(verdict: Verdict) -> bool:
 
 
 def is_national(text: str) -> bool:
-    """Whether it is what people dial within a country: digits behind one 0. Backwards it may well look like a number."""
+    """Whether it is what people dial within a country: digits behind one 0. Backwards it may look like another."""
     return len(text) <= MAX_NATIONAL and digits_only(text) and text[:1] == "0" != text[1:2]
 
 

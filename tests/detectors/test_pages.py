@@ -44,7 +44,17 @@ def test_every_check_says_what_it_takes(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", [*KEYS, *PLACES, *ADDED_BY, *SEVERITY_OF, *SEVERITIES, *CONFIDENCES, *dict((*DECODERS, *GUESSES)), "value.placeholder"]
+    "word",
+    [
+        *KEYS,
+        *PLACES,
+        *ADDED_BY,
+        *SEVERITY_OF,
+        *SEVERITIES,
+        *CONFIDENCES,
+        *dict((*DECODERS, *GUESSES)),
+        "value.placeholder",
+    ],
 )
 def test_the_readme_explains(word: str) -> None:
     assert f"`{word}`" in README
