@@ -32,6 +32,7 @@ from leakscan.times import rfc3339
 
 if TYPE_CHECKING:
     from leakscan.fleet import Fleet
+    from leakscan.known import Known
     from leakscan.spine import Scan
     from leakscan.summary import Summary
 
@@ -54,6 +55,7 @@ class Options:
     show_values: bool
     pseudonym_key: str | None
     networks: str | None
+    known: str | None
     jobs: int | None
     quiet: bool
     progress: str
@@ -84,7 +86,10 @@ def analyse(options: Options) -> int:
 
         from leakscan.spine import Scan, Settings  # after `_reading`: what is forked there starts meanwhile
 
-        settings = Settings(options.min_confidence, options.show_values, key, networks, options.networks)
+        known = _known(options.known)
+        settings = Settings(
+            options.min_confidence, options.show_values, key, networks, options.networks, known, options.known
+        )
         scan: Scan | Fleet
         if reading is None:
             from leakscan.fleet import Fleet, jobs_for
@@ -101,6 +106,14 @@ def analyse(options: Options) -> int:
         if not options.quiet:
             progress.say(_outcome(scan.summary))
     return stopped or exit_code(scan.summary, options)
+
+
+def _known(path: str | None) -> Known | None:
+    if path is None:
+        return None
+    from leakscan.known import Known
+
+    return Known.load(path)
 
 
 def _reading(

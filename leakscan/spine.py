@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leakscan import __version__
 from leakscan.carriers import attribute, bearer_of
 from leakscan.conceal import Concealer
 from leakscan.detectors import builtin, catalogue_version, detect
 from leakscan.errors import UsageError
-from leakscan.fields import fields, pairs_fields
+from leakscan.fields import everything, fields, pairs_fields
 from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
@@ -30,6 +30,9 @@ from leakscan.series import series
 from leakscan.sources import expand
 from leakscan.summary import Summary
 from leakscan.times import rfc3339
+
+if TYPE_CHECKING:
+    from leakscan.known import Known
 
 SCHEMA = 1
 MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
@@ -46,6 +49,8 @@ class Settings:
     pseudonym_key: bytes | None = None  # at least 16 bytes; None: random, for this run alone
     networks: Networks | None = None
     networks_name: str | None = None
+    known: Known | None = None
+    known_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class Scan:
         """The `run` line of the result (docs/formats.md)."""
         settings = self._settings
         networks = None if settings.networks_name is None else self._name(settings.networks_name)
+        known = {} if settings.known_name is None else {"known": self._name(settings.known_name)}
         return {
             "type": "run",
             "schema": SCHEMA,
@@ -94,7 +100,7 @@ class Scan:
             "captures": [{"name": self._name(name), "size": _size(name)} for name in self._names],
             "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
-            "settings": {"min_confidence": settings.min_confidence, "networks": networks},
+            "settings": {"min_confidence": settings.min_confidence, "networks": networks, **known},
         }
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
@@ -118,7 +124,8 @@ class Scan:
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
         losses, networks = self._reading.losses, self._settings.networks
-        glance = Glance()
+        known = self._settings.known
+        glance = Glance(values=known)
         for head in self._reading.heads():
             plain = glance.plain_host(head)
             if plain is not None:
@@ -126,6 +133,8 @@ class Scan:
                 continue
             message = message_of(head)
             matches = detect(fields(message, losses), losses)
+            if known is not None and known.search(head.raw):
+                matches = known.matches(everything(message.target, message.headers), matches)
             spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
             host = self.concealer.redact(message.host, spans)
             entry = networks.lookup(message.client, message.time_ns) if networks else None
@@ -203,7 +212,8 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
     """Leaks of the captures as they are found, then the Summary.
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
-    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` (path of its file).
+    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` and `known` (paths of
+    their files).
     Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
     """
     made = _settings(settings)
@@ -218,8 +228,12 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
 def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
     """What a list of header lines (name, value) gives away. Settings as for `scan`, but for `networks`."""
     made = _settings(settings)
+    pairs = list(pairs)
     concealer, losses = Concealer(made.pseudonym_key, made.show_values), Losses()
     least = CONFIDENCES.index(made.min_confidence)
+    matches = detect(pairs_fields(pairs, losses), losses)
+    if made.known is not None:
+        matches = made.known.matches(everything("", pairs), matches)
     return [
         Finding(
             place=match.field.place,
@@ -234,13 +248,13 @@ def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
             origin=match.origin,
             evidence=match.evidence,
         )
-        for match in detect(pairs_fields(pairs, losses), losses)
+        for match in matches
         if CONFIDENCES.index(match.confidence) >= least
     ]
 
 
 def _settings(given: dict[str, Any]) -> Settings:
-    known = {"min_confidence", "show_values", "pseudonym_key", "networks"}
+    known = {"min_confidence", "show_values", "pseudonym_key", "networks", "known"}
     for name in given:
         if name not in known:
             raise UsageError(f"unknown setting {name!r}; known are {', '.join(sorted(known))}")
@@ -249,9 +263,16 @@ def _settings(given: dict[str, Any]) -> Settings:
     key = given.get("pseudonym_key")
     if key is not None and len(key) < 16:
         raise UsageError("pseudonym_key has at least 16 bytes")
-    path = given.get("networks")
-    networks = None if path is None else Networks.load(str(path))
-    return Settings(**{**given, "networks": networks, "networks_name": None if path is None else str(path)})
+    made = dict(given)
+    if made.get("networks") is not None:
+        made["networks_name"] = str(made["networks"])
+        made["networks"] = Networks.load(made["networks_name"])
+    if made.get("known") is not None:
+        from leakscan.known import Known  # late: few ask for it
+
+        made["known_name"] = str(made["known"])
+        made["known"] = Known.load(made["known_name"])
+    return Settings(**made)
 
 
 def _raw(match: Match) -> tuple[str, ...]:

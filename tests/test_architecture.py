@@ -46,6 +46,7 @@ ROOMS = [
     "reading",
     "fields",
     "detectors",
+    "known",
     "glance",
     "fingerprint",
     "conceal",

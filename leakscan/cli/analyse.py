@@ -50,6 +50,10 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
     "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
 )
 @click.option(
+    "--known", metavar="FILE", default=None,
+    help="TOML: your own identifiers, to be found in every form and place (docs/known.md).",
+)  # fmt: skip
+@click.option(
     "-j", "--jobs", type=click.IntRange(1), default=None, metavar="N",
     help="Scan several captures at once, on N cores; all there are by default.",
 )  # fmt: skip
