@@ -156,8 +156,7 @@ def _scan(work: _Work) -> Summary:
 
 
 def _spooled(path: str) -> Iterator[Leak]:
-    with Path(path).open("rb") as spool:
-        with contextlib.suppress(EOFError):
-            while True:
-                yield pickle.load(spool)  # an Unpickler would take references for those to earlier leaks
+    with Path(path).open("rb") as spool, contextlib.suppress(EOFError):
+        while True:
+            yield pickle.load(spool)  # an Unpickler would take references for those to earlier leaks
     Path(path).unlink()

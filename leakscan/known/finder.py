@@ -35,10 +35,10 @@ HINT, PROBABLE, CONFIRMED = CONFIDENCES
 
 #: Letters and digits become z, all else a space.
 _WORD_SHAPE = bytes(0x7A if byte < 128 and chr(byte).isalnum() else 0x20 for byte in range(256))
-#: Digits become 0, all else a space but for what may stand between the digits of one number, which goes.
-_DIGIT_BYTES = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+#: Digits become 0, or stay, all else a space; what may stand between the digits of one number goes.
+_DIGIT_SHAPE = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_DIGITS_ONLY = bytes(byte if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _BETWEEN = b" ()./-"
-_SEVEN_DIGITS = b"0" * MIN_CHARS
 
 _NUMBERS = re.compile(rb"[0-9](?:[ ()./-]{0,3}[0-9]){6,}")
 _GROUPS = re.compile(rb"[0-9]+")
@@ -50,10 +50,23 @@ _HEX = re.compile(rb"[0-9a-f]{8,}")
 _MAC = re.compile(
     rb"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})(?![:-]?[0-9A-Za-z])"
 )
+_HEX_SHAPE = bytes(0x68 if byte < 128 and chr(byte) in "0123456789abcdef" else 0x20 for byte in range(256))
+_EIGHT_HEX = b"h" * MIN_DIGEST
 _EMAIL = re.compile(rb"[0-9a-z._%+-]{1,64}@[0-9a-z.-]{1,255}")
 _ESCAPED = re.compile(rb"\\(?:u00|x)([0-9A-Fa-f]{2})")
 #: Six printable ASCII characters in base64: what a word begins with that is text.
 _BASE64_TEXT = re.compile(rb"(?:[I-Za-f][C-HS-Xi-nyz0-3][ABEFIJMNQRUVYZcdghklopstwx014589][0-9A-Za-z]){2}")
+#: Either, or hex of text in swapped digits.
+_MAY_DECODE = re.compile(
+    rb"(?:[I-Za-f][C-HS-Xi-nyz0-3][ABEFIJMNQRUVYZcdghklopstwx014589][0-9A-Za-z]){2}"
+    rb"|(?:0[xX])?(?:[2-7][0-9A-Fa-f]){7,}\Z|(?:[0-9][2-7]){7,}\Z|eyJ"
+)
+#: How all of those begin.
+_BEGIN = frozenset(
+    pair
+    for pair in (bytes((first, second)) for first in range(128) for second in range(128))
+    if re.match(rb"[I-Za-f][C-HS-Xi-nyz0-3]|[2-7][0-9A-Fa-f]|[0-9][2-7]|0[xX]|ey", pair)
+)
 _BASE64_RUN = re.compile(rb"[0-9A-Za-z+/_-]+")
 _HEX_TEXT = re.compile(rb"(?:0[xX])?((?:[2-7][0-9A-Fa-f]){7,})")
 _PRINTABLE = re.compile(rb"[\t\n\r -~]{7,}")
@@ -75,7 +88,8 @@ class Finder:
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._shortest = b"z" * min(WORD_CHARS, index.shortest)
+        self._long_word = b"z" * min(WORD_CHARS, index.shortest)
+        self._long_number = b"0" * index.start_digits
         self._clean: set[bytes] = set()
 
     def search(self, raw: bytes) -> bool:
@@ -94,7 +108,7 @@ class Finder:
         self, text: bytes, chain: tuple[str, ...] = (), depth: int = MAX_DEPTH, token: bytes | None = None
     ) -> Iterator[Hit]:
         """`token`: what the text was decoded from, outermost; None for what is on the wire."""
-        if _SEVEN_DIGITS in text.translate(_DIGIT_BYTES, _BETWEEN):
+        if self._long_number in text.translate(_DIGIT_SHAPE, _BETWEEN) and self._may_hold_number(text):
             yield from self._in_digits(text, chain, token)
         if self._index.emails and b"@" in text:
             for address in _EMAIL.findall(text.lower()):
@@ -109,41 +123,51 @@ class Finder:
             plain = _ESCAPED.sub(_character, text)
             if plain != text:
                 yield from self._in_text(plain, (*chain, "json"), depth - 1, token or text)
-        shape = text.translate(_WORD_SHAPE)
-        at = shape.find(self._shortest)
+        shape, long_word, clean = text.translate(_WORD_SHAPE), self._long_word, self._clean
+        at = shape.find(long_word)
         while at >= 0:
             end = shape.find(b" ", at)
-            word = text[at:] if end < 0 else text[at:end]
-            if word not in self._clean:
-                yield from self._in_word(word, at, text, chain, depth, token)
-            at = -1 if end < 0 else shape.find(self._shortest, end)
+            end = len(text) if end < 0 else end
+            word = text[at:end]
+            if word not in clean and self._may_hold(word):
+                yield from self._looked_up(word, at, text, chain, token)
+                yield from self._behind(word, at, text, chain, depth, token)
+            at = shape.find(long_word, end)
 
     # -- words -----------------------------------------------------------------------------------------------------
 
-    def _in_word(
+    def _may_hold(self, word: bytes) -> bool:
+        """Whether a word can be anything, by itself or with others. If not, that is remembered."""
+        folded = word.lower()
+        if folded in self._index.words:
+            return True
+        if word[:2] in _BEGIN and _MAY_DECODE.match(word):
+            return True
+        if word[:-3:-1] in _BEGIN and _MAY_DECODE.match(word[::-1]):
+            return True
+        if _EIGHT_HEX in folded.translate(_HEX_SHAPE):
+            starts = self._index.hex_starts
+            for run in _HEX.findall(folded):
+                if run[:MIN_DIGEST] in starts:
+                    return True
+                for end in _ends(run) if len(run) > DIGEST_LENGTHS[-1] else ():
+                    if end[:MIN_DIGEST] in starts:
+                        return True
+        if len(word) <= MAX_WORD_BYTES:
+            if len(self._clean) >= MAX_WORDS:
+                self._clean.clear()
+            self._clean.add(word)
+        return False
+
+    def _behind(
         self, word: bytes, at: int, text: bytes, chain: tuple[str, ...], depth: int, token: bytes | None
     ) -> Iterator[Hit]:
-        """A run of letters and digits, which begins at `at`."""
-        found = False
-        for hit in self._looked_up(word, at, text, chain, token):
-            found = True
-            yield hit
+        """In what a word decodes to."""
         for plain, steps in _decoded(word, at, text) if depth else ():
             if len(steps) <= depth:
                 levels = unquoted(plain)
                 deeper = (*chain, *steps, *["percent"] * (len(levels) - 1))
-                for hit in self._in_text(levels[-1], deeper, depth - len(steps), token or word):
-                    found = True
-                    yield hit
-        if not found and depth == MAX_DEPTH and len(word) <= MAX_WORD_BYTES and not self._needs_neighbours(word):
-            if len(self._clean) >= MAX_WORDS:
-                self._clean.clear()
-            self._clean.add(word)
-
-    def _needs_neighbours(self, word: bytes) -> bool:
-        """Whether it depends on the words beside it what there is in a word."""
-        index = self._index
-        return word.startswith(b"eyJ") or word.lower() in index.phrases or index.has_base64(word)
+                yield from self._in_text(levels[-1], deeper, depth - len(steps), token or word)
 
     def _looked_up(
         self, word: bytes, at: int, text: bytes, chain: tuple[str, ...], token: bytes | None
@@ -170,13 +194,21 @@ class Finder:
     def _digest(self, run: bytes, chain: tuple[str, ...], token: bytes) -> Iterator[Hit]:
         """Hex digits, small letters: a digest, the beginning of one, or a whole one at the end."""
         index = self._index
-        for end in (run, *(run[-length:] for length in DIGEST_LENGTHS if length < len(run))):
+        for end in (run, *_ends(run)):
             for digest in index.by_hex(end):
                 written = digest.compute().hex().encode()
                 if end == written or (end is run and written.startswith(run)):
                     yield _digest_hit(digest, len(end), chain, token)
 
     # -- numbers ---------------------------------------------------------------------------------------------------
+
+    def _may_hold_number(self, text: bytes) -> bool:
+        """Whether a number may begin somewhere in the digits of a text, what may stand between them left out."""
+        size, starts = self._index.start_digits, self._index.starts
+        for run in text.translate(_DIGITS_ONLY, _BETWEEN).split():
+            if len(run) >= size and not starts.isdisjoint([run[at : at + size] for at in range(len(run) - size + 1)]):
+                return True
+        return False
 
     def _in_digits(self, text: bytes, chain: tuple[str, ...], token: bytes | None) -> Iterator[Hit]:
         """Groups of digits: one may be a number, and several that follow each other."""
@@ -211,6 +243,11 @@ class Finder:
             if len(digits) >= MIN_CHARS + size and _STAMP.fullmatch(digits[-size:]):
                 for needle in index.wholes.get(digits[:-size], ()):
                     yield _hit(needle, chain, token, "followed by a time")
+
+
+def _ends(run: bytes) -> list[bytes]:
+    """The ends of a run of hex digits that are as long as a digest."""
+    return [run[-length:] for length in DIGEST_LENGTHS if length < len(run)]
 
 
 def _decoded(word: bytes, at: int, text: bytes) -> Iterator[tuple[bytes, tuple[str, ...]]]:

@@ -5,7 +5,7 @@ of letters and digits, as bytes. Texts without separators are found as the word 
 and then compared; digests by their first 8 hex digits, in base64 by their longest word. Of a digest only so much is
 kept: when its beginning is met, it is computed again.
 
-State: the index; some 15 kB for a value.
+State: the index; some 25 kB for a value.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from leakscan.known.file import Entry
+from leakscan.known.file import MIN_CHARS, Entry
 from leakscan.known.spellings import Spelling, spellings
 
 #: Hex digits of a digest by which it is found; one cut to fewer is not.
 MIN_DIGEST = 8
+MIN_CRC = 9  # digits; one CRC-32 in forty has fewer, and is a hint at best
 #: Of the words of a digest in base64, the longest has so many characters in 997 of 1,000 MD5; the others are not found.
 MIN_ANCHOR = 8
 _WORDS = re.compile(rb"[0-9A-Za-z]+")
@@ -66,9 +67,9 @@ class Index:
         self.phrases: dict[bytes, list[Needle]] = {}  # word, small letters -> texts with this and other words
         self.emails: dict[bytes, Needle] = {}
         self._digests: list[Digest] = []
-        self._by_hex: dict[bytes, int] = {}  # first hex digits -> place in `_digests`, and in bytes of a few,
-        self._by_base64: dict[bytes, int] = {}  # a word of the base64 ...
-        self._clashes: dict[bytes, list[int]] = {}  # ... that several digests share
+        self.hex_starts: dict[bytes, int] = {}  # first hex digits of a digest -> its place in `_digests`
+        self.base64_words: dict[bytes, int] = {}  # word of a digest in base64 -> the same
+        self._clashes: dict[bytes, list[int]] = {}  # either -> places of further digests
         for entry in entries:
             plain, hashed = spellings(entry.kind, entry.value, entry.normal)
             for spelling in plain:
@@ -80,6 +81,8 @@ class Index:
         #: Letters and digits of the shortest word by which something is found, numbers aside.
         words = [*self.phrases, *(word for word in self.wholes if not word.isdigit())]
         self.shortest = min(map(len, words), default=MIN_ANCHOR)
+        #: Small letters: what makes a word worth a look.
+        self.words = {*self.wholes, *self.phrases, *(word.lower() for word in self.base64_words)}
         self._tell_numbers()
 
     def _tell_numbers(self) -> None:
@@ -91,19 +94,16 @@ class Index:
             for more in range(found[0].spelling.more + 1):
                 self.spans[len(stem) + more] = min(len(stem), self.spans.get(len(stem) + more, len(stem)))
         self.numbers = {*self.stems, *(number[: self.spans[len(number)]] for number in wholes)}
+        every = [*self.stems, *(word for word in self.wholes if word.isdigit())]
+        self.start_digits = min(map(len, every), default=MIN_CHARS)
+        self.starts = {number[: self.start_digits] for number in every}
 
     def by_hex(self, word: bytes) -> Iterator[Digest]:
         """Digests that begin with the first hex digits of a word in small letters."""
-        return self._found(self._by_hex, word[:MIN_DIGEST])
+        return self._found(self.hex_starts, word[:MIN_DIGEST])
 
     def by_base64(self, word: bytes) -> Iterator[Digest]:
-        return self._found(self._by_base64, word)
-
-    def has_hex(self, word: bytes) -> bool:
-        return word[:MIN_DIGEST] in self._by_hex
-
-    def has_base64(self, word: bytes) -> bool:
-        return word in self._by_base64
+        return self._found(self.base64_words, word)
 
     def _found(self, where: dict[bytes, int], key: bytes) -> Iterator[Digest]:
         place = where.get(key)
@@ -133,14 +133,15 @@ class Index:
                 value = digest.compute()
                 place = len(self._digests)
                 self._digests.append(digest)
-                self._note(self._by_hex, value.hex()[:MIN_DIGEST].encode(), place)
+                self._note(self.hex_starts, value.hex()[:MIN_DIGEST].encode(), place)
                 if algorithm == "crc32":
                     decimal = Spelling(str(int.from_bytes(value)), digest.words(), CRC)
-                    self._add(Needle(entry, decimal.text.encode(), decimal, False))
+                    if len(decimal.text) >= MIN_CRC:
+                        self._add(Needle(entry, decimal.text.encode(), decimal, False))
                 else:
                     anchor = max(_WORDS.findall(base64.b64encode(value)), key=len)
                     if len(anchor) >= MIN_ANCHOR:
-                        self._note(self._by_base64, anchor, place)
+                        self._note(self.base64_words, anchor, place)
 
     def _note(self, where: dict[bytes, int], key: bytes, place: int) -> None:
         if where.setdefault(key, place) != place:
