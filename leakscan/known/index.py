@@ -23,7 +23,7 @@ from leakscan.known.spellings import Spelling, spellings
 #: Hex digits of a digest by which it is found; one cut to fewer is not.
 MIN_DIGEST = 8
 MIN_CRC = 9  # digits; one CRC-32 in forty has fewer, and is a hint at best
-#: Of the words of a digest in base64, the longest has so many characters in 997 of 1,000 MD5; the others are not found.
+#: Of the words of a digest in base64, the longest has so many characters in 994 of 1,000 MD5; the others are not found.
 MIN_ANCHOR = 8
 _WORDS = re.compile(rb"[0-9A-Za-z]+")
 
