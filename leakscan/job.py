@@ -33,6 +33,7 @@ from leakscan.times import rfc3339
 if TYPE_CHECKING:
     from leakscan.carriers import AsnDatabase
     from leakscan.fleet import Fleet
+    from leakscan.known import Known
     from leakscan.spine import Scan
     from leakscan.summary import Summary
 
@@ -57,6 +58,7 @@ class Options:
     networks: str | None
     asn_db: str | None
     responses: bool
+    known: str | None
     jobs: int | None
     quiet: bool
     progress: str
@@ -89,7 +91,15 @@ def analyse(options: Options) -> int:
         from leakscan.spine import Scan, Settings  # after `_reading`: what is forked there starts meanwhile
 
         settings = Settings(
-            options.min_confidence, options.show_values, key, networks, options.networks, systems, options.responses
+            min_confidence=options.min_confidence,
+            show_values=options.show_values,
+            pseudonym_key=key,
+            networks=networks,
+            networks_name=options.networks,
+            systems=systems,
+            responses=options.responses,
+            known=None if options.known is None else _known(options.known),
+            known_name=options.known,
         )
         scan: Scan | Fleet
         if reading is None:
@@ -113,6 +123,12 @@ def _systems(path: str) -> AsnDatabase:
     from leakscan.carriers import AsnDatabase  # late: not many want it
 
     return AsnDatabase(path)
+
+
+def _known(path: str) -> Known:
+    from leakscan.known import Known  # late: not many want it
+
+    return Known.load(path)
 
 
 def _reading(

@@ -93,6 +93,7 @@ def test_a_row_says_what_leaked() -> None:
         "name": "x-up-calling-line-id",
         "identifier": "msisdn",
         "hosts": ["www.news.example"],
+        "encodings": [],
         **common,
         "confidence": "confirmed",
         "raised": 0,
@@ -105,6 +106,12 @@ def test_a_row_says_what_leaked() -> None:
     }
     assert rows["behaviours"] == [{"fingerprint": leak().fingerprint, **behaviour}]
     assert rows["names"] == [behaviour]
+
+
+def test_disguises_are_listed_once() -> None:
+    chains = [("base64", "hex"), (), ("percent",), ("base64", "hex")]
+    (row,) = summary(*(leak(encoding=chain) for chain in chains)).to_dict()["behaviours"]
+    assert row["encodings"] == [["base64", "hex"], ["percent"]]
 
 
 def test_one_person_is_one_subscriber() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from leakscan.formats.rows import Json
 from leakscan.formats.sections import Section, sections
 from leakscan.formats.sparkline import sparkline
-from leakscan.formats.words import carrier, label, minute, sentence
+from leakscan.formats.words import carrier, disguised, label, minute, sentence
 from leakscan.formats.writer import Writer
 from leakscan.model import Leak
 from leakscan.show import show
@@ -157,6 +157,6 @@ def _line(leak: Leak) -> str:
     )
     where = ", ".join(filter(None, (network, "" if leak.bearer == "unknown" else label(leak.bearer))))
     return (
-        f"{leak.time[:19].replace('T', ' ')} {leak.severity} {label(leak.identifier)} {leak.value} "
+        f"{leak.time[:19].replace('T', ' ')} {leak.severity} {disguised(leak.identifier, leak.encoding)} {leak.value} "
         f"in {leak.place} {leak.name} to {leak.host} from {leak.client}{f' ({where})' if where else ''}"
     )
