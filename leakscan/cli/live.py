@@ -50,14 +50,14 @@ NOT_HERE = {"captures", "jobs", "progress"}
 @click.option("--write", default=None, metavar="FILE", help="Keep the packets in a pcapng file. It is personal data.")
 @click.option("--write-leaks-only", is_flag=True, default=False, help="Keep only streams that leaked.")
 @click.option(
-    "--write-rotate-size", type=size(1 << 16, 1 << 46), default=None, metavar="SIZE",
+    "--write-rotate-size", type=size(10_000, 1 << 46), default=None, metavar="SIZE",
     help="Begin the next file at this size.",
 )  # fmt: skip
 @click.option(
     "--write-rotate-time", type=DURATION, default=None, metavar="TIME", help="Begin the next file after so long."
 )
 @click.option(
-    "--write-max", type=size(1 << 16, 1 << 46), default="1GB", show_default=True, metavar="SIZE",
+    "--write-max", type=size(100_000, 1 << 46), default="1GB", show_default=True, metavar="SIZE",
     help="Never more disk than this: the oldest of several files goes, a single one ends.",
 )  # fmt: skip
 @click.option(

@@ -159,6 +159,19 @@ class Interfaces:
             self._left -= len(piece.start)
 
     def _lose(self, line: _Line, reason: str) -> Iterator[FrameBatch]:
+        """Read what the kernel still holds of an interface that went away, then let go of it."""
+        deadline = time.monotonic() + LINGER_MS / 1000
+        while time.monotonic() < deadline and self._left != 0:
+            try:
+                piece = line.read(self._most())
+            except Gone:
+                piece = None
+            if piece is None:
+                time.sleep(LINGER_MS / 10_000)
+                continue
+            self._used(piece)
+            if line.is_full():
+                yield line.batch()
         if line.pieces:
             yield line.batch()
         line.lose()
