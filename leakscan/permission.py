@@ -65,11 +65,19 @@ def _refused(status: dict[str, str], interpreter: str) -> Permission:
             "run it as root, or without no_new_privs (docker run --security-opt=no-new-privileges, "
             "systemd NoNewPrivileges=)",
         )
-    if os.statvfs(interpreter).f_flag & os.ST_NOSUID:
+    if _is_nosuid(interpreter):
         return Permission(
             False, f"{why}, and {interpreter} lies on a file system mounted nosuid", f"run: sudo {_command()}"
         )
     return Permission(False, why, f"run: {_setcap(interpreter)}")
+
+
+def _is_nosuid(path: str) -> bool:
+    """Whether capabilities of this file have no effect."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_NOSUID)
+    except OSError:  # this user may not look there
+        return False
 
 
 def _setcap(interpreter: str) -> str:
@@ -91,7 +99,7 @@ def _command() -> str:
 
 def _status(path: str) -> dict[str, str]:
     try:
-        text = Path(path).read_text(encoding="ascii", errors="replace")
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
     return dict(re.findall(r"(?m)^(\w+):\s*(\S*)", text))

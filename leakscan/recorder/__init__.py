@@ -32,7 +32,6 @@ class Recorder:
         self._say = say
         self._said = False
         self._origins: dict[str, Origin] = {}
-        self._files.begin(time.time_ns())
 
     def through(self, batches: Iterable[FrameBatch]) -> Iterator[FrameBatch]:
         """The same batches, kept."""

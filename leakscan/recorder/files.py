@@ -9,6 +9,7 @@ open file, at most MAX_INTERFACES descriptions, and names and sizes of at most M
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,7 +39,7 @@ class Rotation(NamedTuple):
 
 
 class Files:
-    """Where blocks go. Opening the first file raises UsageError; later trouble ends the writing and is kept."""
+    """Where blocks go. Raises UsageError where no file can be written; later trouble ends the writing and is kept."""
 
     def __init__(self, path: str, rotation: Rotation, most: int) -> None:
         self._path = Path(path)
@@ -54,8 +55,12 @@ class Files:
         self._older: deque[tuple[Path, int]] = deque()
         self._older_bytes = 0
         self.trouble = ""  # why nothing more is written
+        if not rotation.wanted:
+            self._begin(0)
+        elif not (self._path.parent.is_dir() and os.access(self._path.parent, os.W_OK)):
+            raise UsageError(f"cannot write {path}: no such folder, or none that may be written to")
 
-    def begin(self, time_ns: int) -> None:
+    def _begin(self, time_ns: int) -> None:
         """Open the next file. Raises UsageError."""
         self._begun_ns = time_ns
         self._opened += 1
@@ -70,7 +75,8 @@ class Files:
         known = self._interfaces.get(origin)
         if known is None and len(self._interfaces) < MAX_INTERFACES:
             known = self._interfaces[origin] = len(self._interfaces)
-            self.write([interface(origin)], self._begun_ns)
+            if self._file is not None:
+                self.write([interface(origin)], self._begun_ns)
         return -1 if known is None else known
 
     def write(self, blocks: Iterable[bytes], time_ns: int) -> int:
@@ -115,8 +121,10 @@ class Files:
 
     def _with_room(self, size: int, time_ns: int) -> OutputFile | None:
         """The file that takes `size` more bytes: the open one, the next one, or none. Raises UsageError."""
-        if self._rotation.wanted and self._is_over(size, time_ns):
-            self._next(time_ns)
+        if self._file is None:
+            self._begin(time_ns)
+        elif self._rotation.wanted and self._is_over(size, time_ns):
+            self._next(self._file, time_ns)
         while self._older_bytes + self._size + size > self._most:
             if not self._older:
                 self.trouble = f"{self._path}: --write-max is reached, nothing more is kept"
@@ -130,14 +138,13 @@ class Files:
         late = seconds is not None and time_ns - self._begun_ns >= seconds * 1e9
         return late or self._size + size > self._limit
 
-    def _next(self, time_ns: int) -> None:
-        assert self._file is not None
-        self._older.append((Path(self._file.path), self._size))
+    def _next(self, file: OutputFile, time_ns: int) -> None:
+        self._older.append((Path(file.path), self._size))
         self._older_bytes += self._size
-        self._file.commit()
+        file.commit()
         if len(self._older) > MAX_FILES:
             self._forget_oldest()
-        self.begin(time_ns)
+        self._begin(time_ns)
 
     def _forget_oldest(self) -> None:
         path, size = self._older.popleft()

@@ -94,7 +94,7 @@ class Streams:
         if mark in self._followed:
             return []
         found = self._history(mark, where, index)
-        self._follow(mark, int(self._recent[-1].batch.time_ns[-1]))
+        self._follow(mark, int(self._recent[where].batch.time_ns[index]))
         return found
 
     def _place(self, capture: str, frame: int) -> tuple[int, int] | None:

@@ -119,6 +119,8 @@ class Interfaces:
 
     def _read(self, line: _Line) -> Iterator[FrameBatch]:
         """Read what waits, as far as it fits a batch."""
+        if self._left == 0:  # another interface had the last one
+            return
         try:
             piece = line.read(self._most())
         except Gone as gone:
@@ -255,8 +257,8 @@ class _Line:
 
     def lose(self) -> None:
         """The interface is gone: keep its numbers."""
-        self._before, self._now = self.drops(), Drops()
         self.close()
+        self._before, self._now = self.drops(), Drops()
         self._since = time.monotonic()
 
     def open_again(self) -> bool:
@@ -271,6 +273,7 @@ class _Line:
 
     def close(self) -> None:
         if self.tap is not None:
+            self._now = self.tap.drops()
             self.tap.close()
             self.tap = None
 
