@@ -32,7 +32,7 @@ from leakscan.times import rfc3339
 
 if TYPE_CHECKING:
     from leakscan.fleet import Fleet
-    from leakscan.spine import Scan
+    from leakscan.spine import Scan, Settings
     from leakscan.summary import Summary
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3

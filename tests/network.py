@@ -102,8 +102,16 @@ class Live:
         """Wait until it says so, on `err` or `out`; gives how long that took."""
         path = getattr(self, where)
         begun = time.monotonic()
-        until(lambda: text in path.read_text(encoding="utf-8", errors="replace"), f"{text!r} on {where}", seconds, self)
+
+        def said() -> bool:
+            ended = self.process.poll() is not None
+            return text in path.read_text(encoding="utf-8", errors="replace") or (ended and self._ended())
+
+        until(said, f"{text!r} on {where}", seconds, self)
         return time.monotonic() - begun
+
+    def _ended(self) -> bool:
+        raise AssertionError(f"it has ended\n{self!r}")
 
     def prints(self, count: int, seconds: float = SECONDS) -> list[str]:
         """Wait until so many lines are on stdout."""

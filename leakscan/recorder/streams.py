@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from leakscan.columns import LOCATE, Batch, Carried, Located, by_version, ipv4, ipv6, u16, u32
+from leakscan.columns import LOCATE, SYN, Batch, Located, by_version, ipv4, ipv6
 from leakscan.decode import Decoder
 from leakscan.filenames import shown_name
 from leakscan.losses import Losses
@@ -29,7 +29,7 @@ from leakscan.model import FrameBatch, Segment
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from leakscan.columns import Bits, Bytes, Ints
+    from leakscan.columns import Bits, Ints
 
     Marks = NDArray[np.uint64]
 
@@ -37,7 +37,7 @@ MAX_RECENT_BYTES = 64 << 20
 MAX_FOLLOWED = 4096
 FOLLOW_NS = 300 * 10**9
 MIN_BUFFER_BYTES = 64  # as in the sieve
-_SYN, _ACK = 2, 16
+_ACK = 16
 _ADDRESS_WORDS = 4
 
 
@@ -177,7 +177,7 @@ class Marker:
             origin, time_ns = batch.origin, int(batch.time_ns[index])
             for segment in self._decoder.decode(frame, int(batch.wire[index]), 1, time_ns, origin):
                 kept.marks[index] = self.mark(segment)
-                kept.opens[index] = segment.flags & (_SYN | _ACK) == _SYN
+                kept.opens[index] = segment.flags & (SYN | _ACK) == SYN
         return kept
 
     def mark(self, segment: Segment) -> int:
@@ -196,34 +196,32 @@ class Marker:
 
     def _plain(self, kept: Kept, locate: Callable[[Batch], Located]) -> list[int]:
         """Mark plain frames; gives the others."""
-        batch = Batch(kept.batch, Losses())
+        batch = Batch(kept.batch, Losses(), bare=True)
         self._both(kept, batch, locate(batch))
         for packets in batch.inner:
             self._both(kept, batch, by_version(batch, packets))
         return [int(index) for index in np.flatnonzero(batch.odd)]
 
     def _both(self, kept: Kept, batch: Batch, located: Located) -> None:
-        for carried, first, words in ((ipv4(batch, located[0]), 12, 1), (ipv6(batch, located[1]), 8, 4)):
-            self._tcp(kept, batch, carried, first, words)
+        for packets, way in zip(located, (ipv4, ipv6), strict=True):
+            if len(packets.frame):
+                found = way(batch, packets, self._marks)
+                kept.marks[found.frame] = found.token
+                kept.opens[found.frame] = found.flags & (SYN | _ACK) == SYN
 
-    def _tcp(self, kept: Kept, batch: Batch, carried: Carried, first: int, words: int) -> None:
-        packets, at, _ = carried
-        good = at + 20 <= packets.end
-        batch.odd[packets.frame[~good]] = True
-        frame, at, address = packets.frame[good], at[good], packets.offset[good] + first
-        if not len(frame):
-            return
-        total = self._endpoints(batch.buf, address, words, at) + self._endpoints(
-            batch.buf, address + 4 * words, words, at + 2
-        )
+    def _marks(self, words: Ints, teid: Ints) -> Marks:
+        """`mark` for many segments: rows of the words of both addresses and both ports."""
+        half = len(words) // 2
+        ports = words[-1]
+        total = self._endpoints(words[:half], ports >> 16) + self._endpoints(words[half:-1], ports & 0xFFFF)
         total = (total ^ (total >> np.uint64(32))) * np.uint64(self._last)
-        kept.marks[frame] = np.maximum(total, np.uint64(1))
-        kept.opens[frame] = batch.buf[at + 13] & (_SYN | _ACK) == _SYN
+        marks: Marks = np.maximum(total, np.uint64(1))
+        return marks
 
-    def _endpoints(self, buf: Bytes, address: Ints, words: int, port: Ints) -> Marks:
-        total = u16(buf, port).astype(np.uint64) * np.uint64(self._port)
-        for index in range(words):
-            total += u32(buf, address + 4 * index).astype(np.uint64) * self._numpy[index]
+    def _endpoints(self, words: Ints, port: Ints) -> Marks:
+        total = port.astype(np.uint64) * np.uint64(self._port)
+        for row, factor in zip(words.astype(np.uint64), self._numpy, strict=False):
+            total += row * factor
         return (total ^ (total >> np.uint64(29))) * np.uint64(self._end)
 
 
