@@ -6,7 +6,7 @@ In: origins, frames of a batch, counts. Out: the bytes of blocks, little endian.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from leakscan import __version__
 from leakscan.model import FrameBatch, Origin
@@ -33,16 +33,17 @@ def interface(origin: Origin) -> bytes:
     return _block(_INTERFACE, struct.pack("<HHI", origin.link, 0, 0) + options + _option(_END, b""))
 
 
-def packets(batch: FrameBatch, number: int, which: Iterable[int]) -> Iterator[bytes]:
+def packets(batch: FrameBatch, number: int, which: Sequence[int]) -> Iterator[bytes]:
     """A block for each frame of the batch with an index in `which`; `number`: of the interface in the section."""
-    starts, captured, wires = batch.start.tolist(), batch.captured.tolist(), batch.wire.tolist()
-    ticks = (batch.time_ns // 10 ** (9 - batch.origin.digits)).tolist()
+    chosen = slice(None) if len(which) == len(batch.start) else which
+    scale = 10 ** (9 - batch.origin.digits)
+    columns = (batch.start, batch.captured, batch.wire, batch.time_ns)
     view = memoryview(batch.buffer)
-    for index in which:
-        size, at, tick = captured[index], starts[index], ticks[index]
+    for at, size, wire, time_ns in zip(*(column[chosen].tolist() for column in columns), strict=True):
+        tick = time_ns // scale
         padding = -size % 4
         length = PACKET_OVERHEAD + size + padding
-        head = _HEAD.pack(_PACKET, length, number, tick >> 32 & 0xFFFFFFFF, tick & 0xFFFFFFFF, size, wires[index])
+        head = _HEAD.pack(_PACKET, length, number, tick >> 32 & 0xFFFFFFFF, tick & 0xFFFFFFFF, size, wire)
         yield b"".join((head, view[at : at + size], bytes(padding), _LENGTH.pack(length)))
 
 

@@ -69,7 +69,8 @@ class Streams:
         self._recent: deque[Kept] = deque()
         self._bytes = 0
         self._followed: dict[int, int] = {}  # mark -> time of its last frame; the one followed longest first
-        self._wanted: Marks = np.zeros(0, np.uint64)  # the same, sorted
+        self._wanted: Marks = np.zeros(0, np.uint64)  # the same as a column, made anew for the next batch ...
+        self._changed = False  # ... when they have changed
 
     def add(self, batch: FrameBatch) -> list[int]:
         """Remember a batch; gives the frames in it that belong to followed connections."""
@@ -129,11 +130,13 @@ class Streams:
             del self._followed[next(iter(self._followed))]
             self._losses["write.stream-dropped"] += 1
         self._followed[mark] = time_ns
-        self._sort()
+        self._changed = True
 
     def _of_followed(self, kept: Kept) -> list[int]:
         if not self._followed:
             return []
+        if self._changed:
+            self._wanted, self._changed = np.array(list(self._followed), np.uint64), False
         which = np.flatnonzero(np.isin(kept.marks, self._wanted))
         wanted: list[int] = []
         for index in which.tolist():
@@ -144,15 +147,11 @@ class Streams:
                 continue
             if kept.opens[index] or time_ns - last_ns > FOLLOW_NS:
                 del self._followed[mark]
+                self._changed = True
                 continue
             self._followed[mark] = time_ns
             wanted.append(index)
-        if len(self._followed) < len(self._wanted):
-            self._sort()
         return wanted
-
-    def _sort(self) -> None:
-        self._wanted = np.array(sorted(self._followed), np.uint64)
 
 
 class Marker:

@@ -66,6 +66,7 @@ class Interfaces:
         self._losses = losses
         self._ask = ask
         self._left = packets
+        self._ring = wish.ring
         self._reopen = reopen
         self._say = say
         self._gone = False
@@ -133,9 +134,12 @@ class Interfaces:
             yield line.batch()
 
     def _rest(self, line: _Line, stop_ns: int) -> Iterator[FrameBatch]:
-        """What had come when the end was called; a block of frames may still be in the kernel's hands."""
-        deadline = time.monotonic() + LINGER_MS / 1000
-        while line.tap is not None and self._left != 0:
+        """What had come when the end was called; a block of frames may still be in the kernel's hands.
+
+        It ends at the first later frame, or when so much was read as the ring holds: clocks may differ.
+        """
+        deadline, size = time.monotonic() + LINGER_MS / 1000, 0
+        while line.tap is not None and self._left != 0 and size <= self._ring:
             try:
                 piece = line.read(self._most(), before=stop_ns)
             except Gone:
@@ -146,6 +150,7 @@ class Interfaces:
                 time.sleep(LINGER_MS / 10_000)
                 continue
             self._used(piece)
+            size += len(piece.data)
             if line.is_full():
                 yield line.batch()
             if int(piece.time_ns[-1]) > stop_ns:

@@ -69,13 +69,13 @@ def numbered(count: int, size: int = 60, first: int = 0, at: int = 1) -> list[tu
 class Setting:
     """Interfaces over taps, asked `rounds` times whether it is enough."""
 
-    def __init__(self, *taps: Tap, rounds: int = 3, **more) -> None:
+    def __init__(self, *taps: Tap, rounds: int = 3, wish: Wish = Wish(), **more) -> None:  # noqa: B008
         self.losses = Losses()
         self.said: list[str] = []
         self._taps = {name: iter(list(group)) for name, group in itertools.groupby(taps, lambda tap: tap.name)}
         self._rounds = rounds
         self.interfaces = Interfaces(
-            list(self._taps), Wish(), self.losses, self._ask, open_tap=self._open, say=self.said.append, **more
+            list(self._taps), wish, self.losses, self._ask, open_tap=self._open, say=self.said.append, **more
         )
 
     def _open(self, name: str, wish: Wish) -> Tap:
@@ -169,6 +169,12 @@ def test_what_had_come_before_the_end_is_read_and_nothing_later():
     tap = Tap("a", numbered(2), [*numbered(2, first=2), *numbered(2, first=4, at=late)], numbered(2, first=6, at=late))
     batches = Setting(tap, rounds=0).batches()
     assert [number for batch in batches for number in frames(batch)] == [0, 1, 2, 3]
+
+
+def test_the_end_comes_also_where_the_clock_of_the_packets_is_behind():
+    endless = [numbered(10, size=1000) for _ in range(1000)]
+    setting = Setting(Tap("a", *endless), rounds=0, wish=Wish(ring=50_000))
+    assert 50 <= sum(len(batch.start) for batch in setting.batches()) <= 70
 
 
 def test_an_interface_that_goes_away_ends_it_with_what_was_there():
