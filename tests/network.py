@@ -22,6 +22,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "leakscan"]
 SECONDS = 20  # for whatever is waited for
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 _NUMBERS = itertools.count()
 
 
@@ -72,6 +73,7 @@ class Network:
 
     def start(self, space: str, *command: str, **more: object) -> subprocess.Popen[bytes]:
         """A program that runs in the namespace until it ends or the test does."""
+        more = {"env": {**os.environ, "PATH": PATH}, **more}
         process = subprocess.Popen(["ip", "netns", "exec", space, *command], cwd=ROOT, **more)  # type: ignore[call-overload]
         self._processes.append(process)
         return process
@@ -146,7 +148,7 @@ def ip(*arguments: str) -> None:
 def needs(*programs: str) -> None:
     """Skip the test where a program is missing."""
     for program in programs:
-        if shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
+        if shutil.which(program, path=PATH) is None:
             pytest.skip(f"needs {program}, which is not installed")
 
 
