@@ -88,8 +88,8 @@ class Counter:
 def link_drops(name: str) -> int | None:
     """Packets that the interface had to drop since it came up; None where the system does not tell.
 
-    Not `rx_dropped`, and not libpcap's count, which up to version 1.9 is made of it: Linux counts there what nobody had
-    asked for, too, like spanning tree.
+    Not `rx_dropped`, and not libpcap's count, which up to version 1.9 is made of it: Linux counts there, too, what was
+    captured and its own protocols did not want.
     """
     try:
         return sum(int((STATISTICS / name / "statistics" / counter).read_text()) for counter in LINK_COUNTERS)
