@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from functools import partial
+from heapq import nlargest
 from typing import NamedTuple
 
 from leakscan.distinct import Bounded, Distinct, stable_hash
@@ -377,6 +378,16 @@ class Summary:
     def unread(self) -> bool:
         """Whether something that should have been read was not: exit code 3."""
         return bool(self.joined()._losses(UNREAD))
+
+    def leading(self, most: int) -> tuple[list[Json], list[Json]]:
+        """Hosts and networks with the most leaks so far, with what their rows in `to_dict` will say of leaks."""
+        hosts = nlargest(most, self._hosts, key=lambda entry: (entry[1].leaks, entry[0]))
+        networks: list[tuple[CarrierKey | None, NetworkRow]] = [*self._networks, (None, self._unattributed)]
+        leaking = [(key, row) for key, row in networks if row.tally.leaks]
+        return [{"host": host, **tally.to_dict()} for host, tally in hosts], [
+            {"network": None if key is None else row.to_dict(key), **row.tally.to_dict()}
+            for key, row in nlargest(most, leaking, key=lambda entry: entry[1].tally.leaks)
+        ]
 
     def to_dict(self) -> Json:
         """The `summary` object of the result."""
