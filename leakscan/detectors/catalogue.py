@@ -63,7 +63,7 @@ PLACE_CLASSES: Mapping[str, str] = {
 }
 
 #: What a value may be under a name that nobody knows (scan.py).
-ALONE = ("msisdn", "imsi", "imei", "iccid", "identity", "acr", "label")
+ALONE = ("msisdn", "imsi", "imei", "iccid", "identity", "acr")
 
 _PLMN = re.compile(r"\d{3}-\d{2,3}", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -138,6 +138,12 @@ class Catalogue:
         ids = {entry.id for entry in own}
         rest = [entry for entry in self.signatures.values() if entry.id not in ids]
         return Catalogue(f"{self.version} with rules {_digest(content)}", [*own, *rest])
+
+    def explain(self, rule: str) -> str:
+        """What a rule looks for, in one line; of a part of a composite value (`x-network-info.msisdn`) both lines."""
+        outer, _, inner = rule.partition(".")
+        entries = [self.signatures.get(name) for name in ([rule] if rule in self.signatures else [outer, inner])]
+        return " ".join(entry.explain for entry in entries if entry is not None)
 
 
 def parse(file: str, content: bytes, formats: Collection[str]) -> Catalogue:

@@ -86,6 +86,11 @@ def _has_country(digits: str) -> bool:
     return digits[2:4] == "01" or any(int(digits[2 : 2 + length]) in codes for length in (1, 2, 3) if digits[2] != "0")
 
 
+def is_sure(verdict: Verdict) -> bool:
+    """Whether the check digit is right, or that of an EID."""
+    return verdict.grade == VALID
+
+
 def check_docomo(value: str, signature: Signature) -> Verdict:
     """The card number in the User-Agent of a FOMA phone: 20 letters and digits, issuer 8981."""
     return Verdict(VALID, value, value.upper(), ("docomo card",)) if _DOCOMO.fullmatch(value) else REJECTED

@@ -87,6 +87,16 @@ def check_digest(value: str, signature: Signature) -> Verdict:
     return REJECTED if verdict is None else verdict._replace(grade=VALID)
 
 
+def is_sure(verdict: Verdict) -> bool:
+    """Whether prefix and check digit are right: one of 40 random numbers."""
+    return CHECK_DIGIT in verdict.evidence and verdict.value[:2] in PREFIXES
+
+
+def is_doubtful(verdict: Verdict) -> bool:
+    """Whether nobody allocates such prefixes. Read backwards, 15 digits keep their check digit right."""
+    return verdict.value[:2] not in PREFIXES
+
+
 def luhn(digits: str) -> bool:
     """Check digit of ISO/IEC 7812-1 annex B, over all digits, the check digit last."""
     total = 0

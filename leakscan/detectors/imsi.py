@@ -40,7 +40,10 @@ from leakscan.plmn import plmn, plmn_candidates
 
 MIN_DIGITS = 6
 USUAL_DIGITS = (14, 15)
-_NAI = re.compile(r"(\d{6,16})@(.+)", re.ASCII | re.DOTALL)
+#: RFC 4282 section 2: user@realm, or home!user@visited; for emergencies "imsi" stands before the digits.
+_NAI = re.compile(r"(?:([A-Za-z0-9.-]{1,253})!)?(?:imsi)?(\d{6,16})@(.+)", re.ASCII | re.DOTALL)
+#: How the access was authenticated, TS 23.003 clauses 14.3 and 19.3: EAP-AKA, EAP-SIM, EAP-AKA'.
+_AUTHENTICATED = ("0", "1", "6")
 _LABEL = re.compile(r"[a-z_-]{0,16}(?:imsi|supi)[a-z_-]{0,8}\s?[=:-]\s*", re.IGNORECASE)  # `imsi-` is 5G's, TS 29.571
 _FIRST = re.compile(r"\s*[,;|]")
 _REALM = re.compile(r"(?:^|\.)mnc(\d{2,3})\.mcc(\d{3})(?:\.|$)", re.ASCII | re.IGNORECASE)
@@ -54,10 +57,10 @@ def check(value: str, signature: Signature) -> Verdict:
         text = text[found.end() :]
     home: tuple[str, ...] = ()
     if found := _NAI.fullmatch(text):
-        home = realm_plmns(found[2])
-        text = found[1]
-        if text[0] in "016" and (len(text) > max(USUAL_DIGITS) or not plmns(text)):
-            text = text[1:]  # how the access was authenticated: 0 EAP-AKA, 1 EAP-SIM, 6 EAP-AKA'
+        home = realm_plmns(found[1] or found[3])
+        text = of_realm(found[2], home) or found[2]
+        if text[0] in _AUTHENTICATED and (len(text) > max(USUAL_DIGITS) or not plmns(text)):
+            text = text[1:]
     else:
         text = _FIRST.split(text, maxsplit=1)[0]
     if is_dummy(text):
@@ -86,6 +89,20 @@ def check_alone(value: str, signature: Signature) -> Verdict:
     if len(verdict.value) != max(USUAL_DIGITS) or (verdict.value[:2] in LIVE_PREFIXES and luhn(verdict.value)):
         return REJECTED
     return verdict
+
+
+def is_sure(verdict: Verdict) -> bool:
+    """Whether it is as long as an IMSI nearly always is."""
+    return len(verdict.value) == max(USUAL_DIGITS)
+
+
+def of_realm(user: str, realm: tuple[str, ...]) -> str:
+    """The IMSI that is the user part of a 3GPP realm's NAI; "" when it is none of that network's."""
+    codes = tuple(code.replace("-", "") for code in realm)
+    for digits in (user, user[1:] if user.startswith(_AUTHENTICATED) else ""):
+        if digits_only(digits) and len(digits) in USUAL_DIGITS and digits.startswith(codes):
+            return digits
+    return ""
 
 
 def plmns(digits: str) -> tuple[str, ...]:

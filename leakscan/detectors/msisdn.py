@@ -43,20 +43,25 @@ from leakscan.detectors.verdict import (
 
 MIN_DIGITS = 7  # Tokelau, country code included
 MAX_DIGITS = 15  # E.164 section 6
+MAX_NATIONAL = 11  # digits of a national number, with the 0 that many countries dial before it
 MAX_PIECES = 16
-#: Seconds behind a number (Nokia msisdn-ts) lie between 2001 and 2033; some gateways count milliseconds.
-_STAMPED = re.compile(r"(\d{7,15})(1\d{9}(?:\d{3})?)", re.ASCII)
+#: Seconds or milliseconds behind a number (Nokia msisdn-ts) between 2001 and 2033, or a date and time of day.
+_STAMP = re.compile(r"1\d{9}(?:\d{3})?|20\d\d[01]\d[0-3]\d[0-2]\d[0-5]\d[0-5]\d", re.ASCII)
+_STAMP_DIGITS = (10, 13, 14)
 _SEPARATORS = re.compile(r"[ .()/\t\u00a0-]+")
 #: Some gateways put the address where others put the number.
 _QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?", re.ASCII)
-_URI = re.compile(r"(tel|sips?|callto|msisdn):", re.IGNORECASE)
+#: RFC 3966, RFC 3261, RFC 5724; GPSI of TS 29.571.
+_URI = re.compile(r"(?:tel|sips?|smsto|sms|callto):(?://)?|msisdn[:-]", re.IGNORECASE)
 #: `"Name" <sip:+447700900123@carrier.example>;tag=1`, RFC 3261 section 25.1.
 _NAME_ADDRESS = re.compile(r"<((?:tel|sips?):[^<>]*)>", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z_-]{0,24}(?:msisdn|mdn|cli|number|phone|mobile)[a-z_-]{0,8}\s?[=:]\s*", re.IGNORECASE)
 _PIECES = re.compile(r"[,;|\r\n]+")
-#: Behind a number: the type of a multimedia address (OMA MMS), a time.
-_TAIL = re.compile(
-    r"(?<=\d)(?:/[A-Za-z].*|[_:=~^]\d.*|[-. ]1\d{9}(?:\d{3})?|\s+\d{1,3}(?:\.\d{1,3}){3})\Z", re.ASCII | re.DOTALL
+#: What ends a number, but may stand in a cipher: the type of a multimedia address (OMA MMS), a time, an address.
+_NUMBER_FIRST = re.compile(
+    r"([+(]?[0-9][0-9 ().-]{5,}?)"
+    r"(?:[_:@&=~^].*|/[A-Za-z].*|[-. ]1[0-9]{9}(?:[0-9]{3})?|\s{1,4}[0-9]{1,3}(?:\.[0-9]{1,3}){3})",
+    re.DOTALL,
 )
 #: Punctuation at the end that no form of a masked number has.
 _LAST = " \t.:#&"
@@ -69,11 +74,13 @@ def check(value: str, signature: Signature) -> Verdict:
         return IS_PLACEHOLDER
     if _QUAD.fullmatch(text):
         return REJECTED
+    if home and (card := imsi.of_realm(text, home)):
+        return Verdict(VALID, card, evidence=(*evidence, "IMSI of its realm"), identifier="imsi", home=home)
     digits = _international(text)
     if not digits:
         return _not_international(text, signature)
-    if len(digits) > MAX_DIGITS and (stamped := _STAMPED.fullmatch(digits)):
-        digits, evidence = stamped[1], (*evidence, "followed by a time")
+    if len(digits) > MAX_DIGITS and (number := _without_stamp(digits)):
+        digits, evidence = number, (*evidence, "followed by a time")
     if not MIN_DIGITS <= len(digits) <= MAX_DIGITS:
         return REJECTED
     country, normal, words = _number_plan(digits)
@@ -85,7 +92,7 @@ def check(value: str, signature: Signature) -> Verdict:
 def check_strict(value: str, signature: Signature) -> Verdict:
     """A number under a name that may hold anything: of a range of mobile phones, or of one kept for fiction."""
     verdict = check(value, signature)
-    return verdict if verdict.grade == VALID and {MOBILE, FICTION} & set(verdict.evidence) else REJECTED
+    return verdict if verdict.grade == VALID and is_sure(verdict) else REJECTED
 
 
 def check_national(value: str, signature: Signature) -> Verdict:
@@ -111,6 +118,21 @@ def check_without_code(value: str, signature: Signature) -> Verdict:
     return Verdict(VALID, digits, digits.lstrip("0"), ("national number",))
 
 
+def is_sure(verdict: Verdict) -> bool:
+    """Whether phones use the range: of random 12 digits 3 % lie in one, while half have a length that some plan has."""
+    return not {MOBILE, FICTION}.isdisjoint(verdict.evidence)
+
+
+def is_doubtful(verdict: Verdict) -> bool:
+    """Whether the plan has such numbers, but not in a range in use."""
+    return ASSIGNED not in verdict.evidence and not is_sure(verdict)
+
+
+def is_national(text: str) -> bool:
+    """Whether it is what people dial within a country: digits behind one 0. Backwards it may look like another."""
+    return len(text) <= MAX_NATIONAL and digits_only(text) and text[:1] == "0" != text[1:2]
+
+
 def _unwrap(value: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Value without URI and without what gateways put around it: (text, evidence, home PLMNs)."""
     evidence: tuple[str, ...] = ()
@@ -122,7 +144,7 @@ def _unwrap(value: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         text = text[found.end() :]
     uri = _URI.match(text)
     if uri:
-        text, evidence = text[uri.end() :].lstrip("/"), (uri[0].lower() + " URI",)
+        text, evidence = text[uri.end() :], (uri[0].lower() + " URI",)
     user, mark, realm = text.partition("@")
     if mark and (uri or _international(user)):
         text, home = user, imsi.realm_plmns(realm)
@@ -133,13 +155,27 @@ def _unwrap(value: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         text, evidence = (numbers or pieces)[0], (*evidence, f"{where} another value")
     elif pieces:
         text = pieces[0]
-    if found := _TAIL.search(text):
-        text, evidence = text[: found.start()], (*evidence, "followed by another value")
+    if number := _number_first(text):
+        text, evidence = number, (*evidence, "followed by another value")
     return text, evidence, home
 
 
+def _number_first(text: str) -> str:
+    """The number that something follows, or ""."""
+    found = _NUMBER_FIRST.fullmatch(text)
+    return found[1] if found and sum("0" <= c <= "9" for c in found[1]) >= MIN_DIGITS else ""
+
+
 def _is_number(text: str) -> bool:
-    return MIN_DIGITS <= len(_international(_TAIL.sub("", text))) <= MAX_DIGITS and not _QUAD.fullmatch(text)
+    digits = _international(_number_first(text) or text)
+    return MIN_DIGITS <= len(digits) <= MAX_DIGITS and not _QUAD.fullmatch(text)
+
+
+def _without_stamp(digits: str) -> str:
+    """The number before a time, or "": where times of several forms would fit, the one that leaves a number."""
+    cuts = [(digits[:-size], digits[-size:]) for size in _STAMP_DIGITS if len(digits) - size >= MIN_DIGITS]
+    numbers = [number for number, stamp in cuts if len(number) <= MAX_DIGITS and _STAMP.fullmatch(stamp)]
+    return next((number for number in numbers if _number_plan(number)[0]), numbers[0] if numbers else "")
 
 
 def _international(text: str) -> str:
@@ -167,7 +203,7 @@ def _number_plan(digits: str) -> tuple[str, str, tuple[str, ...]]:
     normal = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).lstrip("+")
     mobile = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
     words: tuple[str, ...] = ()
-    if normal.startswith(FICTIONAL):
+    if _FICTION.fullmatch(normal):
         words = (FICTION,)
     elif phonenumbers.is_valid_number(number):
         words = (MOBILE,) if phonenumbers.number_type(number) in mobile else (ASSIGNED,)
@@ -184,8 +220,8 @@ def _not_international(text: str, signature: Signature) -> Verdict:
 
 #: Evidence: what libphonenumber says of the range, or its regulator.
 MOBILE, ASSIGNED, FICTION = "mobile range", "assigned range", "range kept for fiction"
-#: Mobile numbers that nobody gets, so that libphonenumber does not call them valid: Ofcom's for drama (07700 900000 to
-#: 900999), Arcep's for audiovisual works (06 39 98 00 00 to 99 99).
-FICTIONAL = ("447700900", "3363998")
+#: Numbers that regulators keep for films and examples, which most plans do not call assigned: Ofcom's for drama, 555-01
+#: of North America, Arcep's for audiovisual works (06 39 98).
+_FICTION = re.compile(r"44(?:7700900|1632960|2079460|8081570)\d{3}|1[2-9]\d{2}55501\d{2}|3363998\d{4}")
 NATIONAL_DIGITS = 10
 COUNTRY_CODES: Mapping[str, str] = {"IN": "91", "MX": "52", "US": "1"}

@@ -1,13 +1,16 @@
-"""Values that speak for themselves, under names that nobody knows: what the search in a whole request comes down to.
+"""What is looked for in values under names that say nothing: values that name their parts, and values alone.
 
-In: a value, a line or the raw head of a request. Out: whether anything in it may be a `Candidate`; the candidates, to
-be checked like any value under a known name. The patterns are compiled for text and for octets alike: where
-`line_speaks` finds nothing in a line, `candidates` finds nothing in any value of it, so that a request without known
-names need not be taken apart.
+In: a value, a line or the raw head of a request. Out: whether anything in it is worth a closer look, and `Candidate`s,
+to be checked like any value under a known name. All of it works on text and on raw lines alike: where `line_speaks`
+and `may_name_inside` find nothing in a line, `detect` finds nothing in any value of it under an unknown name, so that
+a request without known names need not be taken apart.
+
+A value names its parts when it is JSON, plain, percent-encoded or in base64 (a JWT is two of those), or a list such as
+`msisdn=...` inside another value.
 
 A candidate is a run of digits that touches no letter, digit, dot, hyphen or underscore (those are parts of hashes,
 versions, coordinates and UUIDs), with the first digit and the length of an identifier. UNIX times, in seconds and
-milliseconds, are none. A name that tells, right before the run (`"msisdn":"...`, `imsi=...`), makes it a `label`.
+milliseconds, are none.
 
 No state. Bounds: `MAX_CANDIDATES` of one value.
 """
@@ -18,9 +21,15 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+MIN_CHARS = 12  # a shorter value holds no name with an identifier behind it
 MAX_CANDIDATES = 16
-MAX_LABEL_CHARS = 64
 CUT_CHARS = 4096  # fields.MAX_VALUE_CHARS: a longer value was cut, and so may be the run at its end
+
+#: In lower case. JSON: a brace as it is, percent-encoded once and twice, and how `{"` begins in base64. Then what names
+#: of identifiers are made of, and few other words are.
+SIGNS = (b"{", b"%7b", b"%257b", b"eyj", b"msisdn", b"imsi", b"imei", b"iccid")
+
+_TEXT_SIGNS = tuple(sign.decode("ascii") for sign in SIGNS)
 
 #: Nothing before the first digit that it could be a part of; an escape (`%3D`) and the prefixes of TS 29.571 are none.
 _LEFT = r"(?:(?<![0-9A-Za-z._%-][0-9])|(?<=%[0-9A-Fa-f]{2}[0-9])|(?<=imsi-[0-9])|(?<=imei-[0-9])|(?<=sisdn-[0-9]))"
@@ -32,9 +41,6 @@ _RUNS = (
     r"(?<=%2[Bb][1-9])[0-9]{6,14}",
     r"[0-9]{7}-[0-9]{6}-[0-9]{1,2}|[0-9]-[0-9]{6}-[0-9]{6}-[0-9]",  # IMEI and IMEISV with hyphens
     r"[0-9]{14,15}@",  # IMSI and realm
-    # short numbers right behind their name
-    r"(?:(?<=isdn=[0-9])|(?<=isdn: [0-9])|(?<=isdn\":\"[0-9])"
-    r"|(?<=isdn%22%3A%22[0-9])|(?<=isdn%22%3A%20%22[0-9]))[0-9]{6,8}",
     r"[0-9]{5}(?:STAT|DYNM)RSV",  # ACR
 )
 #: The first digit is consumed before anything else is tried: a pattern that begins with a set is searched for fast.
@@ -49,12 +55,9 @@ _SIX_VALUE, *_FEW_VALUES = (re.compile(form, re.ASCII) for form in (_SIX, _EDGE,
 _SIX_LINE, *_FEW_LINES = (re.compile(form.encode()) for form in (_SIX, _EDGE, _ESCAPED, _FIRST))
 _SPACED_VALUE, _SPACED_LINE = re.compile(_SPACED, re.ASCII), re.compile(_SPACED.encode())
 
-_LABEL = re.compile(
-    r"(?:%[0-9A-Fa-f]{2}|(?<![A-Za-z0-9_.%-]))([A-Za-z][A-Za-z0-9_.-]{1,31}?)"
-    r"(?:[\"'=:+ \\-]|%(?:20|22|27|2[Bb]|3[ADad]))+\Z"
-)
 _ACR = re.compile(r"[0-9]{6}(?:STAT|DYNM)RSV[0-9]{4}-[0-9T:.-]{10,20}Z[A-Za-z0-9+/=_-]{16,512}")
 _IDENTITY = re.compile(r"[0-9]{7,16}@[A-Za-z0-9.-]{1,128}\.3gppnetwork\.org", re.IGNORECASE)
+_PREFIXES = ("imsi-", "imei-", "msisdn-")
 
 
 class Candidate(NamedTuple):
@@ -62,7 +65,20 @@ class Candidate(NamedTuple):
 
     kind: str  # one of catalogue.ALONE
     text: str  # to be checked
-    label: str = ""  # the name inside the value, kind `label` only
+
+
+def may_name_inside(line: bytes) -> bool:
+    """Whether some value of a raw line, or of several, may name what it holds. Says yes too often, never too rarely."""
+    lower = line.lower()
+    return any(sign in lower for sign in SIGNS)
+
+
+def names_inside(value: str) -> bool:
+    """The same for one value."""
+    if len(value) < MIN_CHARS:
+        return False
+    lower = value.lower()
+    return any(sign in lower for sign in _TEXT_SIGNS)
 
 
 def speaks(value: str) -> bool:
@@ -82,12 +98,10 @@ def candidates(value: str) -> Iterator[Candidate]:
     for count, found in enumerate(_VALUE.finditer(value)):
         if count == MAX_CANDIDATES:
             return
-        start = found.start()
-        before = value[max(0, start - MAX_LABEL_CHARS) : start]
-        yield from _of(found[0].rstrip(" ().-"), before, value, start)
+        yield from _of(found[0].rstrip(" ().-"), value, found.start())
 
 
-def _of(text: str, before: str, value: str, start: int) -> Iterator[Candidate]:
+def _of(text: str, value: str, start: int) -> Iterator[Candidate]:
     if text.endswith("RSV"):
         if acr := _ACR.match(value, start):
             yield Candidate("acr", acr[0])
@@ -97,13 +111,13 @@ def _of(text: str, before: str, value: str, start: int) -> Iterator[Candidate]:
         return
     text = text.rstrip("@")
     end = start + len(text)
-    after = value[end : end + 1]
+    before, after = value[max(0, start - 7) : start].lower(), value[end : end + 1]
     if after.isalnum() or (after and after in "._-") or end == CUT_CHARS:
         return
-    if label := _LABEL.search(before):
-        yield Candidate("label", text, label[1])
-    plus = before.endswith("+") or before[-3:].upper() == "%2B"
-    if plus:
+    if prefix := next((prefix for prefix in _PREFIXES if before.endswith(prefix)), ""):
+        yield Candidate("identity", prefix + text)
+        return
+    if before.endswith(("+", "%2b")):
         yield Candidate("msisdn", "+" + text)
         return
     if "-" in text:

@@ -25,9 +25,9 @@ import binascii
 import re
 from collections.abc import Mapping
 
-from leakscan.detectors import imsi, msisdn
+from leakscan.detectors import imei, imsi, msisdn
 from leakscan.detectors.catalogue import Signature
-from leakscan.detectors.encodings import DECODERS
+from leakscan.detectors.encodings import encoded
 from leakscan.detectors.verdict import (
     ENCRYPTED,
     IS_PLACEHOLDER,
@@ -148,14 +148,28 @@ def check_nai(value: str, signature: Signature) -> Verdict:
     if found is None:
         return IS_PLACEHOLDER if is_placeholder(text) else REJECTED
     home = imsi.realm_plmns(found[2])
-    if digits_only(found[1]):
+    user = found[1].rpartition("!")[2].lower()
+    if home or "3gppnetwork" in found[2]:
         card = imsi.check_strict(text, signature)
-        if card.grade == VALID and (home or "3gppnetwork" in found[2]):
+        if card.grade == VALID:
             return card._replace(identifier="imsi")
-        number = msisdn.check_strict(found[1], signature)
+        if user.startswith("imei"):  # an emergency without a card, TS 23.003 clause 19.3.6
+            device = imei.check(user[4:], signature)
+            return device._replace(identifier="imei", home=home) if device.grade == VALID else device
+    if digits_only(user):
+        number = msisdn.check_strict(user, signature)
         if number.grade == VALID:
             return number._replace(identifier="msisdn", home=home)
     return Verdict(VALID, text, text.lower(), ("user@realm",), home=home)
+
+
+def check_supi(value: str, signature: Signature) -> Verdict:
+    """5G's names of a subscriber and a device: imsi-, imei-, msisdn- and the number (3GPP TS 29.571 section 5.3.2)."""
+    kind, mark, number = value.strip().lower().partition("-")
+    check = {"imsi": imsi.check_strict, "imei": imei.check_strict, "msisdn": msisdn.check_strict}.get(kind)
+    if not mark or check is None:
+        return REJECTED
+    return check(number, signature)._replace(identifier=kind)
 
 
 def check_login(value: str, signature: Signature) -> Verdict:
@@ -163,7 +177,7 @@ def check_login(value: str, signature: Signature) -> Verdict:
     text = value.strip()
     if is_placeholder(text):
         return IS_PLACEHOLDER
-    if any(decode(text) for decode in DECODERS.values()):
+    if encoded(text):
         return REJECTED  # what it is decoded to is judged
     own = _NAI.fullmatch(text) or sum("0" <= c <= "9" for c in text) >= MIN_LOGIN_DIGITS
     if not own and not _LOGIN.fullmatch(text):

@@ -196,7 +196,7 @@ def _inside(random: Random, value: str) -> Case:
             ("cookie", f"msisdn:{value}|lang:en"),
             ("query", quote(f"http://portal.example/?a=1&msisdn={value}", safe="")),
             ("referer", quote(f"/pay?subscriberMsisdn={value}&x=2", safe="")),
-            ("header", f'{{"id":"msisdn-{value}"}}'),
+            ("header", b64encode(json.dumps({"msisdn": value}).encode()).decode()),
             ("header", f"lang=en; msisdn={value}; tz=0"),
         )
     )

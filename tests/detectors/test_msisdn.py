@@ -98,7 +98,7 @@ def test_a_cipher_counts_only_under_a_known_name() -> None:
     [
         ("12025550123", VALID),
         (NUMBER, VALID),
-        ("442079460123", NO),
+        ("441134960123", NO),
         ("1700000000", NO),
         ("51234567", NO),
         ("07700900123", NO),
