@@ -87,6 +87,9 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "message.fields-over": (UNREAD, "requests with more fields than the limit; the first ones were searched"),
     "value.placeholder": (OTHER, "known headers that held a placeholder instead of an identifier"),
     "value.too-long": (OTHER, "header values of which only the first part was searched"),
+    # the check page and the middleware
+    "request.failed": (UNREAD, "requests that could not be examined, through a fault of leakscan's"),
+    "record.not-kept": (OTHER, "leaks that were counted, but of which the record holds no line"),
     # summary
     "summary.hosts-folded": (OTHER, "requests to hosts past the bound, counted together as (other)"),
     "summary.behaviours-folded": (UNREAD, "leaks of behaviours past the bound, counted only in the totals"),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from leakscan import __version__
 from leakscan.carriers import attribute, bearer_of
@@ -22,12 +22,9 @@ from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
 from leakscan.losses import Losses
-from leakscan.model import CONFIDENCES, Head, Leak, Match, Message, Origin, Pair, Recipient, endpoints
+from leakscan.model import CONFIDENCES, Coverage, Head, Leak, Match, Message, Origin, Pair, Recipient, endpoints
 from leakscan.networks import NetworkEntry, Networks
 from leakscan.protocols import message_of
-from leakscan.reading import Reading
-from leakscan.series import series
-from leakscan.sources import expand
 from leakscan.summary import Summary
 from leakscan.times import rfc3339
 
@@ -65,11 +62,20 @@ class Finding:
     evidence: tuple[str, ...]
 
 
+class Heads(Protocol):
+    """Where requests come from: captures (reading.py), or whoever receives them."""
+
+    losses: Losses
+    coverage: Coverage
+
+    def heads(self) -> Iterator[Head]: ...
+
+
 class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
 
     def __init__(
-        self, reading: Reading, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
+        self, reading: Heads, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
     ) -> None:
         self._reading = reading
         self._names = names
@@ -206,6 +212,10 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
     `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` (path of its file).
     Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
     """
+    from leakscan.reading import Reading  # late: numpy and dpkt, which `scan_headers` does not need
+    from leakscan.series import series
+    from leakscan.sources import expand
+
     made = _settings(settings)
     losses = Losses()
     names = expand([str(capture) for capture in captures], losses)

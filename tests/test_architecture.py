@@ -58,6 +58,7 @@ ROOMS = [
     "formats",
     "output",
     "progress",
+    "web",
     "job",
     "cli",
     "__main__",
