@@ -152,6 +152,7 @@ HEAVY = ["numpy", "scapy", "phonenumbers", "rich", "dpkt", "publicsuffixlist", "
         (["--help"], HEAVY),
         (["--version"], HEAVY),
         (["analyse", "--help"], HEAVY),
+        (["serve", "--help"], [*HEAVY, "asyncio"]),
         (["analyse", "-f", "jsonl", "fixtures/clean.pcap"], ["scapy", "rich", "jinja2"]),
         (["requests", "fixtures/clean.pcap"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
     ],
