@@ -70,6 +70,8 @@ class Heads(Protocol):
 
     def heads(self) -> Iterator[Head]: ...
 
+    def stop(self) -> None: ...
+
 
 class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
