@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from leakscan import __version__
 from leakscan.around import gateway_of, manners_of, persons
@@ -28,6 +28,7 @@ from leakscan.model import (
     CONFIDENCES,
     TUNNEL_KINDS,
     Answer,
+    Coverage,
     Head,
     Leak,
     Match,
@@ -37,13 +38,10 @@ from leakscan.model import (
     Recipient,
     endpoints,
 )
-from leakscan.neighbours import client_hash
+from leakscan.neighbours import Neighbours, client_hash
 from leakscan.networks import Networks
 from leakscan.origin import CLIENT_SENT, INJECTED, OWN, mms_centre
 from leakscan.protocols import message_of
-from leakscan.reading import Reading
-from leakscan.series import series
-from leakscan.sources import expand
 from leakscan.summary import Summary
 from leakscan.tally import PERSONAL, Around
 from leakscan.times import rfc3339
@@ -106,11 +104,23 @@ class Finding:
     evidence: tuple[str, ...]
 
 
+class Heads(Protocol):
+    """Where requests come from: captures (reading.py), or whoever receives them."""
+
+    losses: Losses
+    coverage: Coverage
+    neighbours: Neighbours
+
+    def exchanges(self) -> Iterator[Head | Answer]: ...
+
+    def stop(self) -> None: ...
+
+
 class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
 
     def __init__(
-        self, reading: Reading, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
+        self, reading: Heads, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
     ) -> None:
         self._reading = reading
         self._names = names
@@ -293,6 +303,10 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
     `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks`, `asn_db` and `known`
     (paths of those files), `responses` (False). Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
     """
+    from leakscan.reading import Reading  # late: numpy and dpkt, which `scan_headers` does not need
+    from leakscan.series import series
+    from leakscan.sources import expand
+
     made = _settings(settings)
     losses = Losses()
     names = expand([str(capture) for capture in captures], losses)
