@@ -56,6 +56,7 @@ class Options:
     pseudonym_key: str | None
     networks: str | None
     known: str | None
+    bodies: bool
     jobs: int | None
     quiet: bool
     progress: str
@@ -88,7 +89,14 @@ def analyse(options: Options) -> int:
 
         known = _known(options.known)
         settings = Settings(
-            options.min_confidence, options.show_values, key, networks, options.networks, known, options.known
+            min_confidence=options.min_confidence,
+            show_values=options.show_values,
+            pseudonym_key=key,
+            networks=networks,
+            networks_name=options.networks,
+            known=known,
+            known_name=options.known,
+            bodies=options.bodies,
         )
         scan: Scan | Fleet
         if reading is None:
@@ -128,8 +136,8 @@ def _reading(
     from leakscan import relay
 
     if relay.pays(names, options.jobs):
-        return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve))
-    return Reading(series(names, losses, progress.advance), losses, options.sieve)
+        return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve, options.bodies))
+    return Reading(series(names, losses, progress.advance), losses, options.sieve, options.bodies)
 
 
 def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:

@@ -81,6 +81,10 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     ),
     "http.head-too-long": (UNREAD, "request heads past the limits for bytes or lines; the first part was searched"),
     "http.body-skipped": (OTHER, "request bodies, not searched"),
+    "http.body-too-long": (OTHER, "request bodies past the limit; the first part was searched"),
+    "http.body-cut": (OTHER, "request bodies of which a part is missing; the rest was searched"),
+    "http.body-undecodable": (OTHER, "request bodies in a coding that cannot be undone, or broken"),
+    "http.body-evicted": (UNREAD, "unfinished request bodies given up, too many were waiting; they were searched"),
     "http.resynchronised": (OTHER, "times the parser had to look for the next request line"),
     "http.tunnel": (OTHER, "streams that became something else: CONNECT, Upgrade"),
     # detection

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from leakscan.bodies import Bodies
 from leakscan.losses import Losses
 from leakscan.model import Coverage, FrameBatch, Head, Message
 from leakscan.protocols import Http1, message_of
@@ -17,14 +18,18 @@ from leakscan.verdicts import Verdicts
 class Reading:
     """The way from captures to messages, and what it counts."""
 
-    def __init__(self, series: Iterable[Iterator[FrameBatch]], losses: Losses, sieve: bool = True) -> None:
+    def __init__(
+        self, series: Iterable[Iterator[FrameBatch]], losses: Losses, sieve: bool = True, bodies: bool = False
+    ) -> None:
+        """`bodies`: read them, too."""
         self.losses = losses
         self.coverage = Coverage()
         self._series = series
         self._sieve = sieve
+        self._bodies = bodies
 
     def messages(self) -> Iterator[Message]:
-        """Every HTTP request, in the order in which their heads become complete."""
+        """Every HTTP request, in the order in which their heads become complete, or their bodies, if asked for."""
         return map(message_of, self.heads())
 
     def heads(self) -> Iterator[Head]:
@@ -38,7 +43,11 @@ class Reading:
             verdicts, decoder = Verdicts(), Decoder(losses)
             segments = Sieve(decoder, verdicts, coverage, losses, self._sieve).segments(batches)
             reassembler = Reassembler(verdicts, coverage, losses)
-            yield from Http1(coverage, losses, reassembler.skip).heads(reassembler.reassemble(segments))
+            if self._bodies:
+                http1 = Http1(coverage, losses, bodies=Bodies(losses))
+            else:
+                http1 = Http1(coverage, losses, reassembler.skip)
+            yield from http1.heads(reassembler.reassemble(segments))
             decoder.end()
 
     def stop(self) -> None:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakscan import __version__
+from leakscan.bodies import content
 from leakscan.carriers import attribute, bearer_of
 from leakscan.conceal import Concealer
 from leakscan.detectors import builtin, catalogue_version, detect
 from leakscan.errors import UsageError
-from leakscan.fields import everything, fields, pairs_fields
+from leakscan.fields import body_everything, body_fields, everything, fields, header, pairs_fields
 from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from leakscan.known import Known
 
 SCHEMA = 1
+KNOWN_MEANS = "A value of the operator's own, from the file of --known."
 MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
 MAX_BEARERS = 4096  # kinds of requests (capture, tunnel, network) whose bearer is remembered
 MAX_WAITING = 10_000  # leaks that wait for one with an earlier frame
@@ -51,6 +53,7 @@ class Settings:
     networks_name: str | None = None
     known: Known | None = None
     known_name: str | None = None
+    bodies: bool = False  # read them, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,9 @@ class Scan:
         """The `run` line of the result (docs/formats.md)."""
         settings = self._settings
         networks = None if settings.networks_name is None else self._name(settings.networks_name)
-        known = {} if settings.known_name is None else {"known": self._name(settings.known_name)}
+        asked: dict[str, Any] = {} if settings.known_name is None else {"known": self._name(settings.known_name)}
+        if settings.bodies:
+            asked["bodies"] = True
         return {
             "type": "run",
             "schema": SCHEMA,
@@ -100,7 +105,7 @@ class Scan:
             "captures": [{"name": self._name(name), "size": _size(name)} for name in self._names],
             "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
-            "settings": {"min_confidence": settings.min_confidence, "networks": networks, **known},
+            "settings": {"min_confidence": settings.min_confidence, "networks": networks, **asked},
         }
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
@@ -124,17 +129,14 @@ class Scan:
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
         losses, networks = self._reading.losses, self._settings.networks
-        known = self._settings.known
-        glance = Glance(values=known)
+        glance = Glance(values=self._settings.known)
         for head in self._reading.heads():
             plain = glance.plain_host(head)
             if plain is not None:
                 self._count(head, plain)
                 continue
             message = message_of(head)
-            matches = detect(fields(message, losses), losses)
-            if known is not None and known.search(head.raw):
-                matches = known.matches(everything(message.target, message.headers), matches)
+            matches = self._matches(message, head.raw)
             spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
             host = self.concealer.redact(message.host, spans)
             entry = networks.lookup(message.client, message.time_ns) if networks else None
@@ -146,9 +148,23 @@ class Scan:
                     continue
                 leak = self._leak(message, match, entry, host, spans)
                 if match.rule not in self.summary.rules:
-                    self.summary.explain(match.rule, builtin().explain(match.rule))
+                    self.summary.explain(match.rule, builtin().explain(match.rule) or KNOWN_MEANS)
                 self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
                 yield message.origin.capture, leak
+
+    def _matches(self, message: Message, raw: bytes) -> list[Match]:
+        """What the detectors find in a request, whose head is `raw`, and what is known."""
+        losses, known = self._reading.losses, self._settings.known
+        found, body, kind = fields(message, losses), b"", header(message, "content-type")
+        if message.body:
+            body = content(message.body, header(message, "content-encoding"), losses)
+            found += body_fields(body, kind, losses)
+        matches = detect(found, losses)
+        if known is not None and known.search(raw):
+            matches = known.matches(everything(message.target, message.headers), matches)
+        if known is not None and body and known.search(body):
+            matches = known.matches(body_everything(body, kind), matches)
+        return matches
 
     def _count(self, head: Head, host: str) -> None:
         """A request in which nothing was found: into the summary with it."""
@@ -213,13 +229,13 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
     `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` and `known` (paths of
-    their files).
+    their files), `bodies` (False: True searches those of requests, too).
     Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
     """
     made = _settings(settings)
     losses = Losses()
     names = expand([str(capture) for capture in captures], losses)
-    found = Scan(Reading(series(names, losses), losses), names, made)
+    found = Scan(Reading(series(names, losses), losses, bodies=made.bodies), names, made)
     yield from found.leaks()
     yield from found.rest()
     yield found.summary
@@ -254,7 +270,7 @@ def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
 
 
 def _settings(given: dict[str, Any]) -> Settings:
-    known = {"min_confidence", "show_values", "pseudonym_key", "networks", "known"}
+    known = {"min_confidence", "show_values", "pseudonym_key", "networks", "known", "bodies"}
     for name in given:
         if name not in known:
             raise UsageError(f"unknown setting {name!r}; known are {', '.join(sorted(known))}")
