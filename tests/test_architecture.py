@@ -27,6 +27,7 @@ ROOMS = [
     "pieces",
     "checksum",
     "nested",
+    "bodies",
     "show",
     "filenames",
     "plmn",
