@@ -14,11 +14,12 @@ settles all of it, in a copy: more may come.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from typing import NamedTuple
 
-from leakscan.distinct import Bounded, Distinct, stable_hash
+from leakscan.distinct import Bounded, Distinct
 from leakscan.joins import Row, Waiting
 from leakscan.losses import OTHER, UNREAD, Losses
 from leakscan.model import CONFIDENCES, PARTNER_VERDICTS, SEVERITIES, Carrier, Coverage, Leak
@@ -40,8 +41,10 @@ from leakscan.tally import (
     Tally,
     bump,
     clip,
+    sighting,
 )
 from leakscan.timeline import Timeline
+from leakscan.trackers import MEANING, RULE, Order, Tracker
 
 MAX_BEHAVIOURS = 4096
 #: Hosts of which the requests are counted apart, and hosts with leaks that have a row of their own.
@@ -62,6 +65,8 @@ MAX_CLIENTS = 16_384
 MAX_GATEWAYS = 1024
 #: Names of which it is known where and with what their values were seen.
 MAX_SPREADS = 256
+#: Names that no catalogue knows, watched for whether they are trackers.
+MAX_TRACKERS = 64
 
 LEAK, INCONCLUSIVE, NONE_FOUND = "leak", "inconclusive", "none-found"
 OTHER_HOSTS = "(other)"
@@ -135,11 +140,16 @@ class Summary:
     """Requests and leaks, added up. `losses`, `coverage` and `neighbours` are those that the stages count in."""
 
     def __init__(
-        self, losses: Losses | None = None, coverage: Coverage | None = None, neighbours: Distinct | None = None
+        self,
+        losses: Losses | None = None,
+        coverage: Coverage | None = None,
+        neighbours: Distinct | None = None,
+        least: str = "probable",
     ) -> None:
         self.losses = Losses() if losses is None else losses
         self.coverage = Coverage() if coverage is None else coverage
         self.neighbours = Neighbours() if neighbours is None else neighbours
+        self._least = CONFIDENCES.index(least)  # confidence of what is shown
         self.total = Tally(EXACT_IN_WHOLE)
         self.outside = Tally(EXACT_IN_WHOLE)  # leaks to whoever is no partner of the policy; all, where there is none
         self.rules: dict[str, str] = {}  # what the rules that found something mean; as many as the catalogue has
@@ -156,6 +166,8 @@ class Summary:
         self._cellular = Distinct(MAX_CLIENTS)
         self._gateways: Bounded[int, Gateway] = Bounded(MAX_GATEWAYS, Gateway, int)
         self._spreads: Bounded[NameKey, Spread] = Bounded(MAX_SPREADS, Spread)
+        self._trackers: Bounded[str, Tracker] = Bounded(MAX_TRACKERS, Tracker)
+        self._tracked_apart = 0  # leaks of trackers that have no row, whole only
         self._local = 0  # requests that are settled as local, whole only
         self._joined: Summary | None = None
         self._joined_with = 0  # neighbours
@@ -209,8 +221,7 @@ class Summary:
         it stands in its request, if it may be a network's doing.
         """
         self._joined = None
-        host = clip(leak.host)
-        seen = Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host), around)
+        seen = sighting(leak, time_ns, rotating, around)
         if not around.shown:
             self._request_waits.add(seen.value)
         elif not self._request_has_leak:
@@ -231,6 +242,14 @@ class Summary:
         """What a rule that found something looks for, in one line; of two that differ the first by order."""
         self.rules[rule] = min(meaning, self.rules.get(rule, meaning))
 
+    def watch(
+        self, name: str, value: int, manner: Manner, key: tuple[object, ...], order: Order, time: str, alone: bool,
+        make: Callable[[], Sighting],
+    ) -> None:  # fmt: skip
+        """A token that nobody knows, in the request added last; see Tracker.add."""
+        self._joined = None
+        self._trackers.at(clip(name.lower())).add(value, manner, key, order, time, alone, make)
+
     def merge(self, other: Summary) -> None:
         """Take over what `other` counted."""
         self.losses.merge(other.losses)
@@ -246,10 +265,11 @@ class Summary:
         self._cellular.merge(other._cellular)
         self._gateways.merge(other._gateways)
         self._spreads.merge(other._spreads)
+        self._trackers.merge(other._trackers)
 
     def joined(self) -> Summary:
         """The same with everything settled that waits for the whole. To be read, not added to."""
-        if not len(self._waiting) and not len(self._clients):
+        if not len(self._waiting) and not len(self._clients) and not len(self._trackers):
             return self
         if self._joined is None or self._joined_with != len(self.neighbours):
             self._joined_with = len(self.neighbours)
@@ -262,6 +282,7 @@ class Summary:
                     whole._tally(seen)
             whole._settle_clients(self)
             whole._spreads.merge(self._spreads)
+            whole._settle_trackers(self)
             requests = whole._waiting_requests
             requests.merge(self._waiting_requests)
             if values := self._in_request():
@@ -316,6 +337,20 @@ class Summary:
                         del network.bearer_requests[UNKNOWN]
                     bump(network.bearer_requests, WIFI, count)
                     self._local += count
+
+    def _settle_trackers(self, other: Summary) -> None:
+        """Count what has turned out to be a tracker in `other`."""
+        for name, tracker in other._trackers:
+            verdict = tracker.spread.tracks()
+            if not verdict or CONFIDENCES.index(verdict) < other._least:
+                continue
+            self.explain(RULE, MEANING)
+            self._spreads.at(NameKey(RULE, "header", name)).merge(tracker.spread)
+            self._tracked_apart += tracker.rows.rest.count
+            for row in tracker:
+                seen = other._settled(row.sighting())
+                self._tally(seen._replace(leak=replace(seen.leak, confidence=verdict)))
+                self.leaking_requests += row.alone
 
     def _give_up(self, rows: list[Row]) -> None:
         """Count what can wait no longer as it is."""
@@ -418,6 +453,7 @@ class Summary:
     def _losses(self, kind: str) -> dict[str, int]:
         losses = Losses()
         losses.merge(self.losses)
+        losses["summary.trackers-folded"] += self._tracked_apart
         losses["summary.joins-folded"] += self._miscounted() if self._folded is None else self._folded
         losses["summary.behaviours-folded"] += self._behaviours.rest.tally.leaks
         losses["summary.hosts-folded"] += self._host_requests.rest.n

@@ -55,6 +55,7 @@ ROOMS = [
     "origin",
     "tally",
     "joins",
+    "trackers",
     "summary",
     "around",
     "spine",

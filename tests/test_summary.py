@@ -486,7 +486,9 @@ def folded(parts: list[Event]) -> Summary:
         network, bearer = (one.network, one.bearer) if one else (None, "unknown")
         made.add_request(host=host, network=network, bearer=bearer, time_ns=time_ns, client=around.client)
         if one is not None:
-            manner = Manner(around.client or 1, around.same, around.same, stable_hash(host), around.shown, 1)
+            manner = Manner(
+                around.client or 1, around.client or 1, around.same, around.same, stable_hash(host), around.shown, 1
+            )
             made.add(one, time_ns=time_ns, rotating=rotating, around=around, manner=manner)
             made.explain(one.rule, f"what {one.identifier} is")
         if rotating:
