@@ -105,7 +105,8 @@ Hash = Callable[["Ints", "Ints"], "Tokens"]
 class Batch:
     """One batch while it is read: the columns that everything starts from."""
 
-    def __init__(self, batch: FrameBatch, losses: Losses, neighbours: Neighbours) -> None:
+    def __init__(self, batch: FrameBatch, losses: Losses, neighbours: Neighbours, bare: bool = False) -> None:
+        """`bare`: also segments that have neither a SYN nor payload."""
         self.buf: Bytes = np.frombuffer(batch.buffer, np.uint8)
         self.frame: Ints = np.arange(len(batch.start))
         self.start = batch.start
@@ -117,6 +118,7 @@ class Batch:
         self.capture = batch.origin.capture
         self.inner: list[Packets] = []  # found in GTP-U on the way
         self.payload_bytes = 0  # of TCP, on the wire
+        self.bare = bare
 
     def packets(self, which: Bits, offset: Ints) -> Packets:
         teid = np.full(np.count_nonzero(which), NO_TUNNEL)
@@ -317,7 +319,8 @@ def _segments(batch: Batch, packets: Packets, words: Ints, header: int, ip_end: 
     batch.payload_bytes += int((ip_end - payload)[good].sum())
     missing = ip_end - end
     add(batch.losses, "tcp.cut", np.count_nonzero(missing[good]))
-    good &= (flags & SYN != 0) | (ip_end > payload)
+    if not batch.bare:
+        good &= (flags & SYN != 0) | (ip_end > payload)
     words, size = words[:, good], 8 if header == 20 else 32
     teid = packets.teid[good]
     return Segments(

@@ -156,9 +156,7 @@ def _scan(work: _Work) -> Summary:
 
 
 def _spooled(path: str) -> Iterator[Leak]:
-    with Path(path).open("rb") as spool:
-        unpickler = pickle.Unpickler(spool)
-        with contextlib.suppress(EOFError):
-            while True:
-                yield unpickler.load()
+    with Path(path).open("rb") as spool, contextlib.suppress(EOFError):
+        while True:
+            yield pickle.load(spool)  # an Unpickler would take references for those to earlier leaks
     Path(path).unlink()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leakscan import __version__
 from leakscan.around import gateway_of, manners_of, persons
@@ -22,7 +22,7 @@ from leakscan.detectors.unknown import unknown_tokens
 from leakscan.distinct import stable_hash
 from leakscan.echoes import surplus
 from leakscan.errors import UsageError
-from leakscan.fields import fields, pairs_fields
+from leakscan.fields import everything, fields, pairs_fields
 from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
@@ -54,7 +54,12 @@ from leakscan.timeline import hour_of
 from leakscan.times import rfc3339
 from leakscan.trackers import RULE
 
+if TYPE_CHECKING:
+    from leakscan.known import Known
+
 SCHEMA = 1
+#: What the library's functions can be told.
+SETTINGS = frozenset({"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db", "responses", "known"})
 MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
 MAX_BEARERS = 4096  # kinds of requests (capture, tunnel, network) whose bearer is remembered
 MM1 = "multimedia message to its centre (MM1)"
@@ -73,6 +78,8 @@ class Settings:
     networks_name: str | None = None
     systems: AsnDatabase | None = None
     responses: bool = False
+    known: Known | None = None
+    known_name: str | None = None
 
 
 class _Request(NamedTuple):
@@ -128,6 +135,7 @@ class Scan:
         settings = self._settings
         networks = None if settings.networks_name is None else self._name(settings.networks_name)
         systems = None if settings.systems is None else self._name(settings.systems.path)
+        known = {} if settings.known_name is None else {"known": self._name(settings.known_name)}
         return {
             "type": "run",
             "schema": SCHEMA,
@@ -137,7 +145,7 @@ class Scan:
             "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
             "settings": {"min_confidence": settings.min_confidence, "networks": networks, "asn_db": systems}
-            | {"responses": settings.responses},
+            | {"responses": settings.responses, **known},
         }
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
@@ -160,8 +168,8 @@ class Scan:
 
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
-        losses = self._reading.losses
-        glance = Glance()
+        losses, known = self._reading.losses, self._settings.known
+        glance = Glance(values=known)
         for head in self._reading.exchanges():
             if isinstance(head, Answer):
                 yield from self._echoed(head)
@@ -174,6 +182,8 @@ class Scan:
                 continue
             message = message_of(head)
             matches = detect(fields(message, losses), losses)
+            if known is not None and known.search(head.raw):
+                matches = known.matches(everything(message.target, message.headers), matches)
             yield from self._leaks_of(message, matches)
             if unknown := unknown_tokens(message.headers, builtin()):
                 self._watch(message, unknown, alone=not any(map(self._is_shown, matches)))
@@ -313,8 +323,8 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
     """Leaks of the captures as they are found, then the Summary.
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
-    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` and `asn_db` (paths of
-    those files), `responses` (False). Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
+    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks`, `asn_db` and `known`
+    (paths of those files), `responses` (False). Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
     """
     made = _settings(settings)
     losses = Losses()
@@ -328,8 +338,12 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
 def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
     """What a list of header lines (name, value) gives away. Settings as for `scan`, but for the files."""
     made = _settings(settings)
+    pairs = list(pairs)
     concealer, losses = Concealer(made.pseudonym_key, made.show_values), Losses()
     least = CONFIDENCES.index(made.min_confidence)
+    matches = detect(pairs_fields(pairs, losses), losses)
+    if made.known is not None:
+        matches = made.known.matches(everything("", pairs), matches)
     return [
         Finding(
             place=match.field.place,
@@ -344,29 +358,32 @@ def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
             origin=match.origin,
             evidence=match.evidence,
         )
-        for match in detect(pairs_fields(pairs, losses), losses)
+        for match in matches
         if CONFIDENCES.index(match.confidence) >= least
     ]
 
 
 def _settings(given: dict[str, Any]) -> Settings:
-    known = {"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db", "responses"}
     for name in given:
-        if name not in known:
-            raise UsageError(f"unknown setting {name!r}; known are {', '.join(sorted(known))}")
+        if name not in SETTINGS:
+            raise UsageError(f"unknown setting {name!r}; known are {', '.join(sorted(SETTINGS))}")
     if given.get("min_confidence", "probable") not in CONFIDENCES:
         raise UsageError(f"min_confidence is one of {', '.join(CONFIDENCES)}")
     key = given.get("pseudonym_key")
     if key is not None and len(key) < 16:
         raise UsageError("pseudonym_key has at least 16 bytes")
-    plain = {name: value for name, value in given.items() if name not in ("networks", "asn_db")}
-    path, database = given.get("networks"), given.get("asn_db")
-    return Settings(
-        **plain,
-        networks=None if path is None else Networks.load(str(path)),
-        networks_name=None if path is None else str(path),
-        systems=None if database is None else AsnDatabase(str(database)),
-    )
+    made = {name: value for name, value in given.items() if value is not None}
+    if "networks" in made:
+        made["networks_name"] = str(made["networks"])
+        made["networks"] = Networks.load(made["networks_name"])
+    if "asn_db" in made:
+        made["systems"] = AsnDatabase(str(made.pop("asn_db")))
+    if "known" in made:
+        from leakscan.known import Known  # late: few ask for it
+
+        made["known_name"] = str(made["known"])
+        made["known"] = Known.load(made["known_name"])
+    return Settings(**made)
 
 
 def _neighbour(origin: Origin, client: str) -> int:

@@ -14,9 +14,11 @@ settles all of it, in a copy: more may come.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
+from heapq import nlargest
 from typing import NamedTuple
 
 from leakscan.distinct import Bounded, Distinct
@@ -413,6 +415,49 @@ class Summary:
         """Whether something that should have been read was not: exit code 3."""
         return bool(self.joined()._losses(UNREAD))
 
+    def leaks_so_far(self) -> int:
+        """Leaks with a line of their own, whatever waits."""
+        return self.total.leaks + sum(seen.leaks for seen in self._shown_waiting())
+
+    def leading(self, most: int) -> tuple[list[Json], list[Json]]:
+        """Hosts and networks with the most leaks so far, with what their rows in `to_dict` would say of leaks by now,
+        but for what the whole may yet change.
+        """
+        hosts: Counter[str] = Counter({host: row.leaks for host, row in self._hosts})
+        networks: Counter[CarrierKey | None] = Counter({key: row.tally.leaks for key, row in self._networks})
+        networks[None] += self._unattributed.tally.leaks
+        waiting = list(self._shown_waiting())
+        for seen in waiting:
+            hosts[seen.host] += seen.leaks
+            networks[_key_of(seen.leak.network)] += seen.leaks
+        top = [host for host, _ in nlargest(most, hosts.items(), key=lambda entry: (entry[1], entry[0]))]
+        leaking = [(key, count) for key, count in networks.items() if count]
+        over = [key for key, _ in nlargest(most, leaking, key=lambda entry: (entry[1], str(entry[0])))]
+        return [{"host": host, **self._host_so_far(host, waiting).to_dict()} for host in top], [
+            self._network_so_far(key, waiting) for key in over
+        ]
+
+    def _host_so_far(self, host: str, waiting: list[Sighting]) -> HostRow:
+        row = HostRow()
+        if host in self._hosts.rows:
+            row.merge(self._hosts.rows[host])
+        for seen in waiting:
+            if seen.host == host:
+                row.add(seen)
+        return row
+
+    def _network_so_far(self, key: CarrierKey | None, waiting: list[Sighting]) -> Json:
+        row, there = NetworkRow(), self._unattributed if key is None else self._networks.rows.get(key)
+        if there is not None:
+            row.merge(there)
+        for seen in waiting:
+            if _key_of(seen.leak.network) == key:
+                row.add(seen)
+        return {"network": None if key is None else row.to_dict(key), **row.tally.to_dict()}
+
+    def _shown_waiting(self) -> Iterator[Sighting]:
+        return (seen for row in self._waiting if (seen := row.sighting()).around.shown)
+
     def to_dict(self) -> Json:
         """The `summary` object of the result."""
         return self.joined()._to_dict()
@@ -510,6 +555,10 @@ class Summary:
 
 def _carrier_key(carrier: Carrier) -> CarrierKey:
     return CarrierKey(carrier.name, carrier.country, carrier.mcc, carrier.mnc)
+
+
+def _key_of(carrier: Carrier | None) -> CarrierKey | None:
+    return None if carrier is None else _carrier_key(carrier)
 
 
 def _waits_for(seen: Sighting) -> int:

@@ -21,6 +21,8 @@ EXACT_IN_WHOLE = 16_384
 MAX_PARTIES = 512
 MAX_EVIDENCE = 16
 MAX_NAMED_HOSTS = 100
+#: Different chains of encodings in one row, the first by order.
+MAX_CHAINS = 16
 #: Longer names and values are clipped in the summary; leak lines have them whole.
 MAX_CHARS = 200
 
@@ -311,6 +313,7 @@ class Behaviour:
     """One behaviour, named by its fingerprint: all leaks of one rule, place and name to one registrable domain."""
 
     __slots__ = (
+        "chains",
         "confidence",
         "example",
         "homes",
@@ -331,6 +334,7 @@ class Behaviour:
         self.identifiers: dict[str, int] = {}
         self.origins: dict[str, int] = {}
         self.hosts: list[str] = []  # the first MAX_NAMED_HOSTS by name
+        self.chains: list[tuple[str, ...]] = []  # what was undone, without ()
         self.networks = Parties()
         self.homes = Parties()
         self.example: tuple[int, str] | None = None  # the earliest value, masked like the leak's
@@ -338,7 +342,8 @@ class Behaviour:
     def add(self, seen: Sighting) -> None:
         leak = seen.leak
         self.tally.add(seen)
-        self._know(clip(leak.name), (seen.time_ns, clip(leak.value)), [seen.host])
+        chains = [leak.encoding] if leak.encoding else []
+        self._know(clip(leak.name), (seen.time_ns, clip(leak.value)), [seen.host], chains)
         self.confidence = max(self.confidence, CONFIDENCES.index(leak.confidence))
         self.raised += seen.leaks * seen.raised
         bump(self.identifiers, leak.identifier, seen.leaks)
@@ -349,7 +354,7 @@ class Behaviour:
     def merge(self, other: Behaviour) -> None:
         self.tally.merge(other.tally)
         if other.name is not None and other.example is not None:
-            self._know(other.name, other.example, other.hosts)
+            self._know(other.name, other.example, other.hosts, other.chains)
         self.confidence = max(self.confidence, other.confidence)
         self.raised += other.raised
         bump_all(self.identifiers, other.identifiers)
@@ -369,6 +374,7 @@ class Behaviour:
             "name": self.name,
             "identifier": commonest(self.identifiers),
             "hosts": self.hosts,
+            "encodings": [list(chain) for chain in self.chains],
             **common,
             "confidence": CONFIDENCES[self.confidence],
             "raised": self.raised,
@@ -380,11 +386,13 @@ class Behaviour:
             "covered_by": None,
         }
 
-    def _know(self, name: str, example: tuple[int, str], hosts: list[str]) -> None:
+    def _know(self, name: str, example: tuple[int, str], hosts: list[str], chains: list[tuple[str, ...]]) -> None:
         self.name = name if self.name is None else min(self.name, name)
         self.example = example if self.example is None else min(self.example, example)
         if not all(host in self.hosts for host in hosts):
             self.hosts = sorted({*self.hosts, *hosts})[:MAX_NAMED_HOSTS]
+        if not all(chain in self.chains for chain in chains):
+            self.chains = sorted({*self.chains, *chains})[:MAX_CHAINS]
 
 
 UNATTRIBUTED = "unattributed"

@@ -26,6 +26,7 @@ ROOMS = [
     "times",
     "pieces",
     "checksum",
+    "nested",
     "show",
     "filenames",
     "plmn",
@@ -36,6 +37,7 @@ ROOMS = [
     "networks",
     "neighbours",
     "verdicts",
+    "permission",
     "sources",
     "series",
     "decode",
@@ -47,6 +49,7 @@ ROOMS = [
     "reading",
     "fields",
     "detectors",
+    "known",
     "glance",
     "echoes",
     "fingerprint",
@@ -64,8 +67,12 @@ ROOMS = [
     "fleet",
     "formats",
     "output",
+    "recorder",
     "progress",
     "job",
+    "liveview",
+    "live",
+    "doctor",
     "cli",
     "__main__",
 ]
@@ -121,9 +128,11 @@ def test_every_room_is_in_the_plan():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda f: str(f.relative_to(HOUSE)))
 def test_nobody_imports_scapy_and_every_file_says_what_it_is(path):
+    """But for one file, inside of its functions: scapy's licence is the GPL, and it takes half a second."""
     tree = ast.parse(path.read_text())
-    names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    names |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    nodes = tree.body if path == HOUSE / "sources" / "sniffer.py" else list(ast.walk(tree))
+    names = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
     assert not {name for name in names if name.split(".")[0] == "scapy"}
     assert ast.get_docstring(tree)
 
@@ -160,7 +169,9 @@ HEAVY = ["numpy", "scapy", "phonenumbers", "rich", "dpkt", "publicsuffixlist", "
         (["--help"], HEAVY),
         (["--version"], HEAVY),
         (["analyse", "--help"], HEAVY),
-        (["analyse", "-f", "jsonl", "fixtures/clean.pcap"], ["scapy", "rich", "jinja2"]),
+        (["live", "--help"], [*HEAVY, "pcapy"]),
+        (["doctor", "--help"], [*HEAVY, "pcapy"]),
+        (["analyse", "-f", "jsonl", "fixtures/clean.pcap"], ["scapy", "pcapy", "rich", "jinja2"]),
         (["requests", "fixtures/clean.pcap"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
     ],
     ids=" ".join,

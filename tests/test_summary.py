@@ -93,6 +93,7 @@ def test_a_row_says_what_leaked() -> None:
         "name": "x-up-calling-line-id",
         "identifier": "msisdn",
         "hosts": ["www.news.example"],
+        "encodings": [],
         **common,
         "confidence": "confirmed",
         "raised": 0,
@@ -105,6 +106,12 @@ def test_a_row_says_what_leaked() -> None:
     }
     assert rows["behaviours"] == [{"fingerprint": leak().fingerprint, **behaviour}]
     assert rows["names"] == [behaviour]
+
+
+def test_disguises_are_listed_once() -> None:
+    chains = [("base64", "hex"), (), ("percent",), ("base64", "hex")]
+    (row,) = summary(*(leak(encoding=chain) for chain in chains)).to_dict()["behaviours"]
+    assert row["encodings"] == [["base64", "hex"], ["percent"]]
 
 
 def test_one_person_is_one_subscriber() -> None:
@@ -426,6 +433,20 @@ def test_what_found_no_place_to_wait_is_a_loss_only_if_waiting_would_have_paid(m
     assert made.to_dict()["coverage"]["losses"]["other"] == {}
     made.neighbours.add(OTHER_CLIENT)
     assert made.to_dict()["coverage"]["losses"]["other"] == {"summary.joins-folded": 3}
+
+
+def test_what_leads_so_far_counts_what_waits() -> None:
+    made = Summary()
+    for number, waits in enumerate([True, False, True]):
+        one = leak(f"44770090000{number}", host=f"h{number // 2}.example", bearer="unknown" if waits else "cellular")
+        made.add_request(host=one.host, network=None, bearer=one.bearer, time_ns=START_NS, client=CLIENT)
+        made.add(one, time_ns=START_NS, rotating=False, around=Around(client=CLIENT))
+    hosts, networks = made.leading(1)
+    assert made.leaks_so_far() == 3
+    assert [(row["host"], row["leaks"], row["subscribers"]) for row in hosts] == [("h0.example", 2, 2)]
+    assert [(row["network"]["name"], row["leaks"]) for row in networks] == [("Testnet", 3)]
+    rows = made.to_dict()
+    assert (rows["hosts"][0]["leaks"], rows["carriers"][0]["leaks"]) == (2, 3)
 
 
 def test_coverage_is_the_stages() -> None:

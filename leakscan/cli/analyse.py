@@ -58,6 +58,10 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
     help="Also read responses: a page that lists the headers it got proves what was injected.",
 )  # fmt: skip
 @click.option(
+    "--known", metavar="FILE", default=None,
+    help="TOML: your own identifiers, to be found in every form and place (docs/known.md).",
+)  # fmt: skip
+@click.option(
     "-j", "--jobs", type=click.IntRange(1), default=None, metavar="N",
     help="Scan several captures at once, on N cores; all there are by default.",
 )  # fmt: skip

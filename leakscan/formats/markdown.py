@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from leakscan.formats.rows import MAX_WORST, Json, Worst
 from leakscan.formats.sections import Section, sections
 from leakscan.formats.sparkline import sparkline
-from leakscan.formats.words import label, minute, sentence
+from leakscan.formats.words import disguised, minute, sentence
 from leakscan.formats.writer import Writer
 from leakscan.model import Leak
 from leakscan.show import show
@@ -93,7 +93,8 @@ def _cells(leak: Leak) -> tuple[str, ...]:
     where = f"{leak.place} {leak.name}"
     return (
         *(minute(leak.time), leak.capture, str(leak.frame), leak.client, leak.host, where),
-        *(label(leak.identifier), leak.value, leak.severity, leak.confidence, leak.origin, leak.bearer),
+        *(disguised(leak.identifier, leak.encoding), leak.value, leak.severity),
+        *(leak.confidence, leak.origin, leak.bearer),
     )
 
 

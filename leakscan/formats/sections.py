@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from leakscan.formats.rows import Json
-from leakscan.formats.words import carrier, label, listed, number, people, percent, plural
+from leakscan.formats.words import carrier, disguised, label, listed, number, people, percent, plural
 from leakscan.losses import LOSSES, OTHER, UNREAD
 
 
@@ -116,7 +116,7 @@ def _names(summary: Json, most: int) -> Section:
         (
             row["severity"],
             f"{row['place']} {row['name']}",
-            label(row["identifier"]),
+            disguised(row["identifier"], *row["encodings"]),
             number(row["leaks"]),
             people(row),
             row["example"],

@@ -68,6 +68,12 @@ def minute(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
+def disguised(identifier: str, *chains: Sequence[str]) -> str:
+    """What was found, and what it wore, outermost first: `MSISDN (base64 > hex)`."""
+    worn = ", ".join(" > ".join(chain) for chain in chains if chain)
+    return f"{label(identifier)} ({worn})" if worn else label(identifier)
+
+
 def listed(words: Sequence[str], most: int = MAX_IN_SENTENCE) -> str:
     """`a, b and c`; beyond `most`: `a, b, c and 2 more`."""
     words = [*words[:most], f"{len(words) - most} more"] if len(words) > most else list(words)
