@@ -79,7 +79,8 @@ def manners_of(message: Message, matches: Sequence[Match]) -> list[Manner | None
     cases = {case_of(names[place]) for place in own}
     program = next((value for name, value in message.headers if value and name.strip().lower() == "user-agent"), "")
     agent = (_hash(program), _hash(_FAMILY.match(program)[0])) if program else (0, 0)  # type: ignore[index]
-    common = (client_hash(message.origin.capture, message.client), *agent, _hash(registrable_domain(message.host)))
+    client = client_hash(message.origin.capture, message.client), _hash(message.client)
+    common = (*client, *agent, _hash(registrable_domain(message.host)))
     manners: list[Manner | None] = []
     for match in matches:
         place, name, _ = match.field

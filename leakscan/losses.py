@@ -108,6 +108,7 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     # summary
     "summary.hosts-folded": (OTHER, "requests to hosts past the bound, counted together as (other)"),
     "summary.behaviours-folded": (UNREAD, "leaks of behaviours past the bound, counted only in the totals"),
+    "summary.trackers-folded": (OTHER, "leaks of unknown trackers past the bound, not counted in the rows"),
     "summary.joins-folded": (OTHER, "leaks past the bound that were not compared with the rest of the captures"),
     "leaks.not-shown": (OTHER, "leaks below --min-confidence"),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -18,6 +19,8 @@ from leakscan.bodies import content
 from leakscan.carriers import LINKS_WITH_NEIGHBOURS, AsnDatabase, Attributor, Place, bearer_of, of_path
 from leakscan.conceal import Concealer
 from leakscan.detectors import builtin, catalogue_version, detect
+from leakscan.detectors.unknown import unknown_tokens
+from leakscan.distinct import stable_hash
 from leakscan.echoes import surplus
 from leakscan.errors import UsageError
 from leakscan.fields import body_everything, body_fields, everything, fields, header, pairs_fields
@@ -30,6 +33,7 @@ from leakscan.model import (
     TUNNEL_KINDS,
     Answer,
     Coverage,
+    Field,
     Head,
     Leak,
     Match,
@@ -44,8 +48,10 @@ from leakscan.networks import Networks
 from leakscan.origin import CLIENT_SENT, INJECTED, OWN, mms_centre
 from leakscan.protocols import message_of
 from leakscan.summary import Summary
-from leakscan.tally import PERSONAL, Around
+from leakscan.tally import PERSONAL, Around, Sighting, sighting
+from leakscan.timeline import hour_of
 from leakscan.times import rfc3339
+from leakscan.trackers import RULE
 
 if TYPE_CHECKING:
     from leakscan.known import Known
@@ -137,7 +143,7 @@ class Scan:
         self._bearers: dict[tuple[Origin, int, bool, int], str] = {}
         self._attributor = Attributor(settings.networks, settings.systems)
         self._least = CONFIDENCES.index(settings.min_confidence)
-        self.summary = Summary(reading.losses, reading.coverage, reading.neighbours)
+        self.summary = Summary(reading.losses, reading.coverage, reading.neighbours, settings.min_confidence)
 
     def run(self) -> dict[str, Any]:
         """The `run` line of the result (docs/formats.md)."""
@@ -187,9 +193,37 @@ class Scan:
             plain = glance.plain_host(head)
             if plain is not None:
                 self._count(head, plain)
+                if glance.unknown:
+                    self._watch(message_of(head), glance.unknown, alone=True)
                 continue
             message = message_of(head)
-            yield from self._leaks_of(message, self._matches(message, head.raw))
+            matches = self._matches(message, head.raw)
+            yield from self._leaks_of(message, matches)
+            if unknown := unknown_tokens(message.headers, builtin()):
+                self._watch(message, unknown, alone=not any(map(self._is_shown, matches)))
+
+    def _watch(self, message: Message, tokens: Sequence[tuple[str, str]], alone: bool) -> None:
+        """Headers that nobody knows and that look like tokens. Whether they are trackers, only the whole tells.
+        `alone`: there is no leak in the request.
+        """
+        matches = [_as_token(name, value) for name, value in tokens]
+        place = self._attributor.place(message.client, message.time_ns)
+        bearer, why = self._attributor.bearer(message, (), place)
+        host = self.concealer.redact(message.host, [value for _, value in tokens])
+        request = _Request(message, matches, place, bearer, why, host, [], Recipient())
+        around = Around(client=_neighbour(message.origin, message.client))
+        time = rfc3339(message.time_ns, message.origin.digits)
+        order = (message.time_ns, message.origin.capture, message.frame_end, message.frame, message.client_port)
+        for match, manner in zip(matches, manners_of(message, matches), strict=True):
+            value = stable_hash(self.concealer.pseudonym(match.identifier, match.normal))
+            key = (match.field.name, host, bearer, place.network, around, hour_of(message.time_ns))
+            if manner is not None:
+                make = partial(self._sighting, request, match, around)
+                self.summary.watch(match.field.name, value, manner, key, order, time, alone, make)
+            alone = False
+
+    def _sighting(self, request: _Request, match: Match, around: Around) -> Sighting:
+        return sighting(self._leak(request, match), request.message.time_ns, match.rotating, around)
 
     def _echoed(self, answer: Answer) -> Iterator[tuple[str, Leak]]:
         """What a page says it was sent and the request did not have: somebody on the way added it."""
@@ -388,6 +422,23 @@ def _settings(given: dict[str, Any]) -> Settings:
 def _neighbour(origin: Origin, client: str) -> int:
     """The client as ARP and multicast would show it; 0 where they don't come."""
     return client_hash(origin.capture, client) if origin.link in LINKS_WITH_NEIGHBOURS else 0
+
+
+def _as_token(name: str, value: str) -> Match:
+    """What a header that nobody knows would be, if it were a tracker."""
+    return Match(
+        field=Field("header", name, value),
+        rule=RULE,
+        identifier="subscriber_token",
+        value=value,
+        normal=value,
+        encoding=(),
+        confidence="hint",
+        severity="high",
+        rotating=False,
+        origin="unknown",
+        evidence=("unknown name",),
+    )
 
 
 def _as_injected(match: Match) -> Match:

@@ -59,6 +59,7 @@ ROOMS = [
     "origin",
     "tally",
     "joins",
+    "trackers",
     "summary",
     "around",
     "spine",
