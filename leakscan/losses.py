@@ -98,6 +98,9 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "write.stream-cut": (OTHER, "streams that leaked, kept without their first frames: those were no longer in memory"),
     "write.stream-dropped": (OTHER, "streams that leaked, not kept to their end: too many were followed at once"),
     "write.stream-forgotten": (OTHER, "leaks whose stream was not kept: its frames were no longer in memory"),
+    # the check page and the middleware
+    "request.failed": (UNREAD, "requests that could not be examined, through a fault of leakscan's"),
+    "record.not-kept": (OTHER, "leaks that were counted, but of which the record holds no line"),
     # summary
     "summary.hosts-folded": (OTHER, "requests to hosts past the bound, counted together as (other)"),
     "summary.behaviours-folded": (UNREAD, "leaks of behaviours past the bound, counted only in the totals"),

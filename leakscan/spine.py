@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from leakscan import __version__
 from leakscan.around import gateway_of, manners_of, persons
@@ -28,6 +28,7 @@ from leakscan.model import (
     CONFIDENCES,
     TUNNEL_KINDS,
     Answer,
+    Coverage,
     Head,
     Leak,
     Match,
@@ -37,7 +38,7 @@ from leakscan.model import (
     Recipient,
     endpoints,
 )
-from leakscan.neighbours import client_hash
+from leakscan.neighbours import Neighbours, client_hash
 from leakscan.networks import Networks
 from leakscan.origin import CLIENT_SENT, INJECTED, OWN, mms_centre
 from leakscan.protocols import message_of
@@ -106,11 +107,23 @@ class Finding:
     evidence: tuple[str, ...]
 
 
+class Exchanges(Protocol):
+    """Where requests come from: captures (reading.py), or whoever receives them."""
+
+    losses: Losses
+    coverage: Coverage
+    neighbours: Neighbours
+
+    def exchanges(self) -> Iterator[Head | Answer]: ...
+
+    def stop(self) -> None: ...
+
+
 class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
 
     def __init__(
-        self, reading: Reading, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
+        self, reading: Exchanges, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
     ) -> None:
         self._reading = reading
         self._names = names

@@ -68,6 +68,7 @@ ROOMS = [
     "output",
     "recorder",
     "progress",
+    "web",
     "job",
     "liveview",
     "live",
