@@ -36,6 +36,7 @@ from leakscan.web.watch import Watch, fault
 #: What stands for the capture in leak lines.
 NAME = "middleware"
 SAMPLE = 100
+_LOG = logging.getLogger("leakscan")
 #: A path that needs no escaping in a request line; RFC 3986 section 3.3.
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 
@@ -97,7 +98,8 @@ class _Middleware:
         )
         self._own = replace(self._settings, show_values=True, pseudonym_key=None)
         self._proxies = Proxies(trusted_proxies)
-        self._watch = Watch(NAME, self._settings, None if record is None else Record(record, keep_days), sample)
+        kept = None if record is None else Record(record, keep_days)
+        self._watch = Watch(NAME, self._settings, kept, sample, _LOG.warning)
         self._number = count(1)
         atexit.register(self.close)
 
@@ -122,7 +124,7 @@ class _Middleware:
             return _without(request.lines, [leak for leak in leaks_of(head, self._own) if self._is_stripped(leak)])
         except Exception as error:  # noqa: BLE001  (a website must not fail because leakscan does)
             self._watch.failed()
-            logging.getLogger("leakscan").error("a request could not be examined: %s", fault(error))
+            _LOG.warning("a request could not be examined: %s", fault(error))
             return None
 
     def _is_stripped(self, leak: Leak) -> bool:

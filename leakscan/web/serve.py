@@ -73,7 +73,7 @@ def serve(flags: Flags) -> int:
         say=say,
     )
 
-    watch = None if flags.record is None else Watch(NAME, settings, Record(flags.record, flags.keep))
+    watch = None if flags.record is None else Watch(NAME, settings, Record(flags.record, flags.keep), warn=say)
     server = Server(options, settings, watch, None if watch is None else flags.keep)
     if watch is not None:
         watch.begin()

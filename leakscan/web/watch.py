@@ -12,6 +12,7 @@ import os
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from datetime import date
 
 from leakscan.conceal import Concealer
@@ -35,14 +36,23 @@ class Watch:
     """Counts and records what requests give away.
 
     `name` stands for the capture. `record`: where to; None keeps the summary alone, in memory. `sample`: leak lines of
-    one behaviour in one file of the record; None for all. All are counted.
+    one behaviour in one file of the record; None for all. All are counted. `warn` is told, once for each file, when a
+    line could not be recorded.
     """
 
-    def __init__(self, name: str, settings: Settings, record: Record | None = None, sample: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        record: Record | None = None,
+        sample: int | None = None,
+        warn: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self._name = name
         self._settings = settings
         self._record = record
         self._sample = sample
+        self._warn = warn
         self._concealer = Concealer(settings.pseudonym_key)
         self._lock = threading.Lock()
         self._day: date | None = None  # of the file that is open
@@ -97,6 +107,7 @@ class Watch:
     def _fresh(self) -> None:
         self._arrivals = Arrivals()
         self._sampled: dict[str, int] = {}
+        self._warned = False
         self._scan = Scan(self._arrivals, (), self._settings, self._concealer)
 
     def _roll(self, time_ns: int) -> None:
@@ -123,8 +134,12 @@ class Watch:
         if self._record is None:
             return
         kept = self._sampled.get(leak.fingerprint, 0)
-        wanted = self._sample is None or kept < self._sample
-        if wanted and (kept or len(self._sampled) < MAX_SAMPLED) and self._record.leak(leak):
+        wanted = kept < self._sample if self._sample is not None else True
+        wanted = wanted and (kept > 0 or len(self._sampled) < MAX_SAMPLED)
+        if wanted and self._record.leak(leak):
             self._sampled[leak.fingerprint] = kept + 1
-        else:
-            self._arrivals.losses["record.not-kept"] += 1
+            return
+        self._arrivals.losses["record.not-kept"] += 1
+        if wanted and not self._warned:
+            self._warned = True
+            self._warn("warning: the record is full, or cannot be written to: leaks are counted only")
