@@ -138,7 +138,7 @@ def visit_object(visit: Visit) -> Json:
     message = visit.message
     return {
         "outcome": visit.outcome,
-        "because": visit.because,
+        "because": [f"it {why}" for why in visit.because],
         "method": message.method,
         "target": message.target,
         "protocol": message.protocol,

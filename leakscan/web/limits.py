@@ -50,6 +50,8 @@ def address_key(address: str) -> str:
 class Droppable(Protocol):
     """A connection, as seen from here."""
 
+    answered: bool  # what is left to do is to send the answer
+
     def drop(self) -> None:
         """Close at once; calls `Connections.leave`."""
 
@@ -99,9 +101,11 @@ class Connections:
             if not same:
                 del self._by_address[address]
 
-    def drop_all(self) -> None:
+    def drop_all(self, answered: bool = True) -> None:
+        """All, or only those that have not been answered."""
         for connection in list(self._open):
-            connection.drop()
+            if answered or not connection.answered:
+                connection.drop()
 
 
 class Rate:

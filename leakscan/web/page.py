@@ -90,10 +90,10 @@ def _beside(visit: Visit) -> Iterable[str]:
             "way. Values are hidden below until you ask for them.</p>"
         )
         for why in visit.because:
-            yield f"<p>Note that {_text(why)}.</p>"
+            yield f"<p>Note that this request {_text(why)}.</p>"
         return
     for why in visit.because[1:]:
-        yield f"<p>Also {_text(why)}.</p>"
+        yield f"<p>Besides, it {_text(why)}.</p>"
     yield (
         "<p>That is no proof that nothing is added. On Wi-Fi, or through a VPN or an encrypted proxy, this page says "
         "nothing of your mobile network; and a network may add what nobody has seen before, to some websites only, or "

@@ -109,9 +109,10 @@ class Server:
         return listener
 
     async def stop(self) -> None:
-        """No more connections; those that are open have STOP_SECONDS to end."""
+        """No more connections; those that are being answered have STOP_SECONDS to end."""
         for listener in self._listeners:
             listener.close()
+        self.connections.drop_all(answered=False)
         end = time.monotonic() + STOP_SECONDS
         while len(self.connections) and time.monotonic() < end:
             await asyncio.sleep(0.02)
@@ -161,7 +162,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._peer = self._local = ("", 0)
         self._head = bytearray()
-        self._answered = False
+        self.answered = False
         self._ignored = 0
         self._timer: asyncio.TimerHandle | None = None
         self._handshake: asyncio.Task[None] | None = None
@@ -196,7 +197,7 @@ class Connection(asyncio.Protocol):
             self.data_received(early)
 
     def data_received(self, data: bytes) -> None:
-        if self._answered:
+        if self.answered:
             self._ignored += len(data)
             if self._ignored > MAX_IGNORED_BYTES:
                 self.drop()
@@ -237,9 +238,9 @@ class Connection(asyncio.Protocol):
         """The answer, and an end of ours. The other side's end is waited for: closing before the rest of a body has
         come would reset the connection, and take the answer with it.
         """
-        if self._answered or self._transport is None:
+        if self.answered or self._transport is None:
             return
-        self._answered = True
+        self.answered = True
         data = answer.encode(with_body)
         self._head = bytearray()
         self._reset_timer(ANSWER_SECONDS, self.drop)

@@ -23,10 +23,11 @@ from leakscan.web.arrival import Arrivals
 #: A shorter value may stand in another header by chance.
 MIN_SAME_CHARS = 6
 
-PRIVATE = "it came from a private address, so it did not cross a mobile network on its way here"
-ENCRYPTED = "it was encrypted on its way, so nobody could read it or add to it"
-ON_WIFI = "it came over Wi-Fi, so it did not cross a mobile network on its way here"
-PROXIED = "it came through {}, to which your phone speaks encrypted, so your network could not add to it"
+#: Why a request says nothing of the visitor's mobile network: what it did.
+PRIVATE = "came from a private address, so it did not cross a mobile network on its way here"
+ENCRYPTED = "was encrypted on its way, so nobody could read it or add to it"
+ON_WIFI = "came over Wi-Fi, so it did not cross a mobile network on its way here"
+PROXIED = "came through {}, to which your phone speaks encrypted, so your network could not add to it"
 
 #: Services that fetch pages for a phone which speaks to them encrypted -> how they give themselves away: the beginning
 #: of a header's name, in lower case, and what stands in its value.
@@ -56,7 +57,7 @@ class Visit:
     message: Message  # as received, header lines of trusted proxies included
     findings: tuple[Finding, ...]  # the worst first
     outcome: str  # leak, inconclusive, none-found
-    because: tuple[str, ...]  # why it would be inconclusive; also said beside a leak
+    because: tuple[str, ...]  # what it did that makes it inconclusive; also said beside a leak
 
     def is_suspicious(self, pair: Pair) -> bool:
         """Whether a header line holds something that was found, or the same value once more."""

@@ -35,7 +35,7 @@ _ELSE = "something about you"
 
 TITLE = "What did your network tell this website?"
 NOTHING = "Nothing that we know of was added to this request."
-UNSURE = "This request cannot tell: we found nothing that we know of, but {}."
+UNSURE = "This request cannot tell: we found nothing that we know of, but it {}."
 
 _CLIENT_SIDE = "client-sent"
 

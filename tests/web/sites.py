@@ -119,7 +119,9 @@ def enriching(folder: Path, port: int, added: dict[str, str]) -> Iterator[int]:
         free.bind(("127.0.0.1", 0))
         own = free.getsockname()[1]
     lines = "".join(f'proxy_set_header {name} "{value}";\n' for name, value in added.items())
-    paths = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    paths = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
     (folder / "nginx.conf").write_text(
         f"daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n"
         f"events {{}}\nhttp {{ access_log off;\n{paths}server {{ listen 127.0.0.1:{own};\n"

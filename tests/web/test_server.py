@@ -64,7 +64,13 @@ def test_bare_line_feeds(site):
 
 def test_curl(site):
     """As a visitor with a shell would."""
-    lines = ["X-A: 1", "x-a: 2", f"x-UP-calling-line-id: {NUMBER}", "X-Name: Jos\xe9", *(f"X-{n}: {n}" for n in range(300))]
+    lines = [
+        "X-A: 1",
+        "x-a: 2",
+        f"x-UP-calling-line-id: {NUMBER}",
+        "X-Name: Jos\xe9",
+        *(f"X-{n}: {n}" for n in range(300)),
+    ]
     command = [need("curl"), "-sS", "--max-time", "10", f"http://127.0.0.1:{site.port}/headers"]
     for line in lines:
         command += ["-H", line]
@@ -188,17 +194,16 @@ def test_too_slow(monkeypatch):
 
 def test_an_answer_that_nobody_takes_is_dropped(monkeypatch):
     monkeypatch.setattr(server, "ANSWER_SECONDS", 0.3)
-    with Site() as site:
-        with socket.socket() as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            connection.connect(("127.0.0.1", site.port))
-            connection.sendall(head(b"X-A: " + b"\xe9" * 30_000))
-            end = time.monotonic() + 5
-            time.sleep(0.2)
-            assert len(site.server.connections) == 1
-            while len(site.server.connections) and time.monotonic() < end:
-                time.sleep(0.02)
-            assert len(site.server.connections) == 0
+    with Site() as site, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.connect(("127.0.0.1", site.port))
+        connection.sendall(head(b"X-A: " + b"\xe9" * 30_000))
+        end = time.monotonic() + 5
+        time.sleep(0.2)
+        assert len(site.server.connections) == 1
+        while len(site.server.connections) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert len(site.server.connections) == 0
 
 
 def test_a_fault_of_ours_is_told_without_what_was_sent(monkeypatch):
@@ -263,7 +268,7 @@ def test_the_https_probe_is_for_its_own_page(secure, host, origin, allowed):
 
 @pytest.mark.parametrize(("path", "to"), [("/", "/"), ("/headers", "/headers"), ("/x?y=//evil.example", "/")])
 def test_https_sends_visitors_to_the_plain_page(secure, path, to):
-    status, lines, body = https(secure, head(path=path, host=f"{SITE}:{secure.tls_port}"))
+    status, lines, _body = https(secure, head(path=path, host=f"{SITE}:{secure.tls_port}"))
     assert (status, lines["Location"]) == (307, f"http://{SITE}:{secure.port}{to}")
     assert "Strict-Transport-Security" not in lines
     assert https(secure, head(path=path, host="evil.example"))[0] == 421
