@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from leakscan import cli
+from leakscan.web import limits, record
 from tests.nobody import as_nobody
 from tests.web.sites import certificate
 
@@ -94,3 +96,17 @@ def test_it_runs_as_anybody(tmp_path, monkeypatch):
 
     assert cli.run(["serve", "--tls-cert", "a"]) == 2  # what it imports is imported now: nobody may not read our files
     assert as_nobody(ask)
+
+
+def test_the_documented_limits_are_the_real_ones():
+    page = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", page, re.MULTILINE))
+    assert rows["bytes of a request's head"] == f"{limits.MAX_HEAD_BYTES >> 10} KiB"
+    assert rows["header lines"] == f"{limits.MAX_HEADER_LINES}"
+    assert rows["time for the head (and the TLS handshake)"] == f"{limits.HEAD_SECONDS:.0f} s"
+    assert rows["time to take the answer"] == f"{limits.ANSWER_SECONDS:.0f} s"
+    assert rows["connections"].startswith(f"{limits.MAX_CONNECTIONS:,},")
+    assert rows["of one address (IPv6: /64)"] == f"{limits.MAX_PER_ADDRESS}"
+    assert rows["bytes held for all of them"] == f"{limits.MAX_HELD_BYTES >> 20} MiB"
+    assert f"beyond {record.MAX_BYTES >> 20} MiB a day" in page
+    assert limits.BURST_SECONDS * 4 == 60
