@@ -47,8 +47,9 @@ from leakscan.web.watch import Watch, fault
 NAME = "check-page"
 #: The system's queue of connections, and how many asyncio takes at once.
 BACKLOG = 256
-#: Files besides connections: listeners, record, the event loop's own, connections accepted but not yet counted.
-SPARE_FILES = BACKLOG + 32
+#: Files besides connections: listeners, record, the event loop's own; and connections accepted but not yet counted, or
+#: dropped but not yet closed, for which asyncio takes a few rounds of its loop.
+SPARE_FILES = 4 * BACKLOG + 32
 STOP_SECONDS = 2.0
 TICK_SECONDS = 600.0
 _HEAD_END = re.compile(rb"\n\r*\n")

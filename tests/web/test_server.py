@@ -279,6 +279,32 @@ def test_probes_say_only_what_was_asked_with(secure):
         assert json.loads(raw(secure.port, head(path=f"/probe{query}"))[2])["nonce"] == ""
 
 
+def test_a_request_in_one_segment_with_the_end_of_the_handshake(secure):
+    """TLS 1.3 lets a client do that; asyncio hands the request on before it says that the handshake is over."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = secure.trust.wrap_bio(incoming, outgoing, server_hostname=SITE)
+    with socket.create_connection(("127.0.0.1", secure.tls_port), 10) as connection:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                connection.sendall(outgoing.read())
+                incoming.write(connection.recv(1 << 16))
+        tls.write(head(path="/probe?n=early", host=SITE))
+        connection.sendall(outgoing.read())
+        got = b""
+        while b'"nonce":"early"' not in got:
+            try:
+                got += tls.read(1 << 16)
+            except ssl.SSLWantReadError:
+                piece = connection.recv(1 << 16)
+                assert piece, "closed without an answer"
+                assert b"HTTP/1.1" not in piece, "answered in plain text"
+                incoming.write(piece)
+        assert got.startswith(b"HTTP/1.1 200 OK")
+
+
 def test_handshakes_that_never_come_block_nobody(secure):
     waiting = [socket.create_connection(("127.0.0.1", secure.tls_port), 10) for _ in range(100)]
     for connection in waiting[::2]:
