@@ -118,6 +118,8 @@ class Exchanges(Protocol):
 
     def stop(self) -> None: ...
 
+    def stop(self) -> None: ...
+
 
 class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""

@@ -66,3 +66,6 @@ class Arrivals:
     def heads(self) -> Iterator[Head]:
         while self._waiting:
             yield self._waiting.pop(0)
+
+    def stop(self) -> None:
+        """Nothing is under way."""

@@ -1,12 +1,13 @@
 """`--record`: what was found, kept as a result of schema 1, a file a day, for as many days as the operator said.
 
 Comes in: the run line, leaks (masked), the summary. Goes out: `results.jsonl`, which grows, and once its day (UTC) is
-over `results-2026-11-25.jsonl`; `leakscan report` reads all of them. Older files are deleted, if their first line says
-that they are such a record. Every line is written whole: what a crash leaves is a result without a summary, as a result
-that was cut is. Files are for their owner alone, and are new: no link is followed.
+over `results-2026-11-25.jsonl`; `leakscan report` reads all of them, at any time: whenever leaks are written the
+summary is written behind them, in place of the one before, so that a crash costs some seconds of leaks and no result.
+Older files are deleted, if their first line says that they are such a record. Files are for their owner alone, and are
+new: no link is followed.
 
 Several processes may record under one name: each holds a lock on its file, and the second one writes `results.2.jsonl`.
-State: one open file, at most MAX_BYTES long.
+State: one open file, at most MAX_BYTES of leaks long; at most MAX_WAITING_BYTES of lines that wait for `flush`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from leakscan.formats.rows import Json, json_text, leak_object
 from leakscan.model import Leak
 
 KEEP_DAYS = 30
+#: Of a file, without its summary, which has bounds of its own (tally.py).
 MAX_BYTES = 256 << 20
-#: The summary needs room beyond MAX_BYTES; its own bounds (tally.py) keep it to some MB.
+MAX_WAITING_BYTES = 1 << 20
 MAX_FILES = 64
 MAX_RUN_LINE = 1 << 16
 
@@ -37,8 +39,8 @@ def today(time_ns: int) -> date:
 
 
 class Record:
-    """The file that grows now. Whatever the system refuses at `begin` raises UsageError naming the file; later, a line
-    that cannot be written whole is taken back, and `leak` says so.
+    """The file that grows now. Whatever the system refuses at `begin` raises UsageError naming the file; later, lines
+    that cannot be written whole are taken back, and `flush` says so.
     """
 
     def __init__(self, path: str, keep_days: int = KEEP_DAYS) -> None:
@@ -47,57 +49,81 @@ class Record:
             raise UsageError(f"cannot write {path}: is a directory")
         self.keep_days = keep_days
         self._file = -1
-        self._size = 0
+        self._size = 0  # of the run and the leaks
+        self._lines: list[bytes] = []
+        self._waiting = 0  # bytes of them
 
-    def begin(self, run: Json, day: date) -> None:
+    def begin(self, run: Json, summary: Json, day: date) -> None:
         """A new file for `day`; an earlier one under its name is put aside, and what is too old is deleted."""
         self.close()
         settings = {**run["settings"], "record": {"day": day.isoformat(), "keep_days": self.keep_days}}
         line = _line({**run, "settings": settings})
         try:
-            self._file = self._made(line)
+            self._file = self._made(line + _line(summary))
             self._purge(day)
         except OSError as error:
             raise UsageError(f"cannot write {self._path}: {error.strerror or error}") from error
         self._size = len(line)
 
     def leak(self, leak: Leak) -> bool:
-        """Whether there was room for it."""
-        return self._file >= 0 and self._size < MAX_BYTES and self._write(_line(leak_object(leak)))
+        """Take it for the next `flush`; whether there is room for it in the file."""
+        line = _line(leak_object(leak))
+        if self._file < 0 or self._size + self._waiting + len(line) > MAX_BYTES:
+            return False
+        self._lines.append(line)
+        self._waiting += len(line)
+        return True
 
-    def end(self, summary: Json) -> bool:
-        """The last line; whether it could be written."""
-        written = self._file >= 0 and self._write(_line(summary))
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that it should be written now."""
+        return self._waiting > MAX_WAITING_BYTES
+
+    def flush(self, summary: Json) -> int:
+        """Write the leaks that wait and the summary, in one go; gives the number of leaks that could not be."""
+        if self._file < 0:
+            return 0
+        lines, leaks = self._lines, b"".join(self._lines)
+        self._lines, self._waiting = [], 0
+        if self._write(leaks + _line(summary)):
+            self._size += len(leaks)
+            return 0
+        self._write(_line(summary))
+        return len(lines)
+
+    def end(self, summary: Json) -> int:
+        """`flush` for the last time."""
+        lost = self.flush(summary)
         self.close()
-        return written
+        return lost
 
     def close(self) -> None:
-        """Without a summary. May be called again."""
+        """As it is. May be called again."""
+        self._lines, self._waiting = [], 0
         if self._file >= 0:
             os.close(self._file)  # gives the lock up, too
             self._file = -1
 
-    def _write(self, line: bytes) -> bool:
+    def _write(self, data: bytes) -> bool:
+        """Whether `data` now stands behind the leaks, and nothing behind it."""
         try:
-            if os.write(self._file, line) == len(line):
-                self._size += len(line)
+            if os.pwrite(self._file, data, self._size) == len(data):
+                os.ftruncate(self._file, self._size + len(data))
                 return True
         except OSError:
             pass  # the disk is full, or gone: the caller counts it
         os.ftruncate(self._file, self._size)
         return False
 
-    def _made(self, line: bytes) -> int:
-        """A file with this line in it, under the first name that nobody else is writing to. It is made beside and
+    def _made(self, content: bytes) -> int:
+        """A file that holds this, under the first name that nobody else is writing to. It is made beside and
         linked, so that it has its lock before it has its name.
         """
         temporary = self._path.with_name(f".leakscan-{secrets.token_hex(8)}.tmp")
-        file = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_APPEND, 0o600
-        )
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
-            os.write(file, line)
+            os.write(file, content)
             self._link(temporary)
         except BaseException:
             os.close(file)

@@ -41,7 +41,7 @@ from leakscan.web.limits import (
 )
 from leakscan.web.proxies import Proxies, Visitor
 from leakscan.web.visit import Visit, examine, leaks_of
-from leakscan.web.watch import Watch, fault
+from leakscan.web.watch import FLUSH_SECONDS, Watch, fault
 
 #: What stands for the capture in leak lines.
 NAME = "check-page"
@@ -51,7 +51,6 @@ BACKLOG = 256
 #: dropped but not yet closed, for which asyncio takes a few rounds of its loop.
 SPARE_FILES = 4 * BACKLOG + 32
 STOP_SECONDS = 2.0
-TICK_SECONDS = 600.0
 _HEAD_END = re.compile(rb"\n\r*\n")
 
 
@@ -332,7 +331,7 @@ def _failed(server: Server, context: dict[str, object]) -> None:
 
 async def _tick(server: Server) -> None:
     while True:
-        await asyncio.sleep(TICK_SECONDS)
+        await asyncio.sleep(FLUSH_SECONDS)
         if server.watch is not None:
             server.watch.tick()
 

@@ -24,6 +24,9 @@ from leakscan.web.arrival import Arrivals
 from leakscan.web.record import Record, today
 
 MAX_SAMPLED = 4096
+#: What is found is written at once, but not more often than that; and so seldom that writing takes little of the time.
+FLUSH_SECONDS = 5.0
+FLUSH_SHARE = 0.02
 
 
 def fault(error: BaseException) -> str:
@@ -72,6 +75,7 @@ class Watch:
             leaks = list(self._scan.leaks(live=True))
             for leak in leaks:
                 self._keep(leak)
+            self._flush()
             return leaks
 
     def failed(self) -> None:
@@ -80,9 +84,10 @@ class Watch:
             self._arrivals.losses["request.failed"] += 1
 
     def tick(self) -> None:
-        """To be called now and then: a day that is over is closed also when nobody comes."""
+        """To be called every FLUSH_SECONDS: writes what waits and closes a day that is over, also when nobody comes."""
         with self._lock:
             self._roll(time.time_ns())
+            self._flush()
 
     def summary(self) -> Json:
         """The summary object of schema 1, so far (with a record: of today)."""
@@ -108,6 +113,8 @@ class Watch:
         self._arrivals = Arrivals()
         self._sampled: dict[str, int] = {}
         self._warned = False
+        self._written = 0  # requests that the record's summary knows
+        self._next_flush = 0.0
         self._scan = Scan(self._arrivals, (), self._settings, self._concealer)
 
     def _roll(self, time_ns: int) -> None:
@@ -127,8 +134,30 @@ class Watch:
             return
         run = self._scan.run()
         settings = {**run["settings"], "sample": self._sample}
-        self._record.begin({**run, "captures": [{"name": self._name, "size": None}], "settings": settings}, day)
+        run = {**run, "captures": [{"name": self._name, "size": None}], "settings": settings}
+        self._record.begin(run, self._scan.summary.to_dict(), day)
         self._day = day
+        self._next_flush = time.monotonic() + FLUSH_SECONDS
+
+    def _flush(self) -> None:
+        """Write what has come since, if it is time."""
+        summary, began = self._scan.summary, time.monotonic()
+        if self._record is None or summary.requests == self._written:
+            return
+        if began < self._next_flush and not self._record.is_full:
+            return
+        lost = self._record.flush(summary.to_dict())
+        if lost:
+            self._lose(lost)
+        self._written = summary.requests
+        now = time.monotonic()
+        self._next_flush = now + max(FLUSH_SECONDS, (now - began) / FLUSH_SHARE)
+
+    def _lose(self, count: int) -> None:
+        self._arrivals.losses["record.not-kept"] += count
+        if not self._warned:
+            self._warned = True
+            self._warn("warning: the record is full, or cannot be written to: leaks are counted only")
 
     def _keep(self, leak: Leak) -> None:
         if self._record is None:
@@ -139,7 +168,7 @@ class Watch:
         if wanted and self._record.leak(leak):
             self._sampled[leak.fingerprint] = kept + 1
             return
-        self._arrivals.losses["record.not-kept"] += 1
-        if wanted and not self._warned:
-            self._warned = True
-            self._warn("warning: the record is full, or cannot be written to: leaks are counted only")
+        if wanted:
+            self._lose(1)
+        else:
+            self._arrivals.losses["record.not-kept"] += 1

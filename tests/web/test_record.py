@@ -13,6 +13,7 @@ import pytest
 from leakscan.errors import UsageError
 from leakscan.spine import Settings
 from leakscan.web import record as record_module
+from leakscan.web import watch as watch_module
 from leakscan.web.arrival import head_of
 from leakscan.web.record import Record
 from leakscan.web.watch import Watch
@@ -49,8 +50,9 @@ def test_it_is_a_result_of_schema_1(tmp_path):
     with Site(record=path) as site:
         for raw in (LEAKING, CLEAN, LEAKING.replace(b"/headers", b"/")):
             site.raw(raw)
-        growing = lines(path)
-        assert [line["type"] for line in growing] == ["run", "leak", "leak", "leak", "leak"]
+        site.watch._next_flush = 0.0
+        site.watch.tick()
+        assert [line["type"] for line in lines(path)] == ["run", *["leak"] * 4, "summary"]
     first, *leaks, last = lines(path)
     assert [line["type"] for line in lines(path)] == ["run", *["leak"] * 4, "summary"]
     assert (first["schema"], first["values"], first["captures"]) == (
@@ -143,14 +145,41 @@ def test_a_restart_puts_the_old_one_aside(tmp_path):
     assert names(tmp_path) == ["results-2026-11-25.2.jsonl", "results-2026-11-25.jsonl", "results.jsonl"]
 
 
-def test_what_a_crash_leaves_is_a_result_that_was_cut(tmp_path):
+def test_it_is_whole_at_any_time(tmp_path, monkeypatch):
+    """Leaks are written with the summary that counts them, and soon: what a crash leaves is a result."""
+    monkeypatch.setattr(watch_module, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(watch_module, "FLUSH_SHARE", 1e9)
+    path = tmp_path / "results.jsonl"
+    made = watch(path)
+    assert [line["type"] for line in lines(path)] == ["run", "summary"]
+    for count in range(1, 4):
+        see(made)
+        see(made, CLEAN)
+        said = lines(path)
+        assert [line["type"] for line in said] == ["run", *["leak"] * 2 * count, "summary"]
+        assert (said[-1]["total"]["leaks"], said[-1]["total"]["requests"]) == (2 * count, 2 * count)
+    made._record.close()
+    watch(path).end()
+    assert len(names(tmp_path)) == 2
+
+
+def test_writing_waits_a_little(tmp_path):
     path = tmp_path / "results.jsonl"
     made = watch(path)
     see(made)
-    made._record.close()
-    assert [line["type"] for line in lines(path)] == ["run", "leak", "leak"]
-    watch(path).end()
-    assert len(names(tmp_path)) == 2
+    assert [line["type"] for line in lines(path)] == ["run", "summary"]
+    made._next_flush = 0.0
+    see(made)
+    assert [line["type"] for line in lines(path)] == ["run", *["leak"] * 4, "summary"]
+
+
+def test_what_waits_has_a_bound(tmp_path, monkeypatch):
+    monkeypatch.setattr(record_module, "MAX_WAITING_BYTES", 5000)
+    made = watch(tmp_path / "results.jsonl")
+    for _ in range(20):
+        see(made)
+        assert made._record._waiting <= 5000 + 2000
+    assert len(lines(tmp_path / "results.jsonl")) > 20
 
 
 def test_two_processes_under_one_name(tmp_path):
@@ -234,21 +263,23 @@ def test_a_file_has_an_end(tmp_path, monkeypatch):
 
 def test_a_full_disk_tears_no_line(tmp_path, monkeypatch):
     """Some bytes of a line find room, then none: what was written is taken back, and the page goes on."""
+    monkeypatch.setattr(watch_module, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(watch_module, "FLUSH_SHARE", 1e9)
     made = watch(tmp_path / "results.jsonl")
     see(made)
-    write, left = os.write, [300]
+    write, size = os.pwrite, (tmp_path / "results.jsonl").stat().st_size
 
-    def short(file, data):
-        if left[0] <= 0:
+    def short(file, data, offset):
+        room = size + 300 - offset
+        if room <= 0:
             raise OSError(28, "No space left on device")
-        count = write(file, data[: left[0]])
-        left[0] -= count
-        return count
+        return write(file, data[:room], offset)
 
-    monkeypatch.setattr(os, "write", short)
+    monkeypatch.setattr(os, "pwrite", short)
     for _ in range(3):
         see(made)
-    monkeypatch.undo()
+        assert [line["type"] for line in lines(tmp_path / "results.jsonl")] == ["run", "leak", "leak", "summary"]
+    monkeypatch.setattr(os, "pwrite", write)
     see(made)
     made.end()
     said = lines(tmp_path / "results.jsonl")
