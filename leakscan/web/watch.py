@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 
 from leakscan.conceal import Concealer
 from leakscan.errors import UsageError
@@ -38,9 +38,10 @@ def fault(error: BaseException) -> str:
 class Watch:
     """Counts and records what requests give away.
 
-    `name` stands for the capture. `record`: where to; None keeps the summary alone, in memory. `sample`: leak lines of
-    one behaviour in one file of the record; None for all. All are counted. `warn` is told, once for each file, when a
-    line could not be recorded.
+    `name` stands for the capture, in a record with the moment at which its file was begun, because results are told
+    apart by their captures. `record`: where to; None keeps the summary alone, in memory. `sample`: leak lines of one
+    behaviour in one file of the record; None for all. All are counted. `warn` is told, once for each file, when a line
+    could not be recorded.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Watch:
         sample: int | None = None,
         warn: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self._name = name
+        self._name = self._capture = name
         self._settings = settings
         self._record = record
         self._sample = sample
@@ -65,13 +66,14 @@ class Watch:
     def begin(self) -> None:
         """Open the record now and not at the first request: a mistake in its name (UsageError) is the operator's."""
         with self._lock:
-            self._open(today(time.time_ns()))
+            self._open(time.time_ns())
 
     def seen(self, head: Head) -> list[Leak]:
         """The leaks of one request."""
         with self._lock:
             self._roll(head.time_ns)
-            self._arrivals.put(head)
+            origin = head.origin._replace(capture=self._capture)
+            self._arrivals.put(head._replace(origin=origin, begins_in=self._capture))
             leaks = list(self._scan.leaks(live=True))
             for leak in leaks:
                 self._keep(leak)
@@ -127,14 +129,17 @@ class Watch:
             self._day = None
             self._fresh()
         with contextlib.suppress(UsageError):
-            self._open(day)
+            self._open(time_ns)
 
-    def _open(self, day: date) -> None:
+    def _open(self, time_ns: int) -> None:
         if self._record is None:
             return
+        moment = datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y%m%d-%H%M%S")
+        self._capture = f"{self._name}-{moment}-{time_ns // 1000 % 10**6:06d}"
+        day = today(time_ns)
         run = self._scan.run()
         settings = {**run["settings"], "sample": self._sample}
-        run = {**run, "captures": [{"name": self._name, "size": None}], "settings": settings}
+        run = {**run, "captures": [{"name": self._capture, "size": None}], "settings": settings}
         self._record.begin(run, self._scan.summary.to_dict(), day)
         self._day = day
         self._next_flush = time.monotonic() + FLUSH_SECONDS

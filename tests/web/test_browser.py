@@ -279,6 +279,19 @@ def test_the_page_is_small_and_complete_in_itself(site, visit):
     ]
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+def test_no_barrier(visit, width, scheme):
+    """axe-core, all its rules, everything unfolded."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = visit(width=width, color_scheme=scheme)
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    found = axe.Axe().run(page)
+    assert found.generate_snapshot() == ""
+    assert {"color-contrast", "definition-list", "list", "document-title"} <= {
+        rule["id"] for rule in found.response["passes"]
+    }
+
+
 #: Of every visible part of the page: its name and box; read in one go.
 BOXES = """() => [...document.querySelectorAll("body *")].filter(part => part.getClientRects().length)
     .map(part => { const box = part.getBoundingClientRect();
