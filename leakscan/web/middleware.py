@@ -139,15 +139,16 @@ class WsgiMiddleware(_Middleware):
         self._app = app
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        kept = self._look(_wsgi_request(environ))
+        request = _wsgi_request(environ)
+        kept = self._look(request)
         if kept is not None:
-            left = dict(kept)
-            for key in [key for key in environ if _wsgi_name(key)]:
+            left, seen = dict(kept), dict(request.lines)
+            for key in [key for key in environ if _wsgi_name(key) in seen]:
                 name = _wsgi_name(key)
-                if name not in left:
-                    del environ[key]
-                else:
+                if name in left:
                     environ[key] = left[name]
+                else:
+                    del environ[key]
         return self._app(environ, start_response)
 
 

@@ -241,6 +241,8 @@ def test_wsgi_without_a_server_around_it():
     assert wsgi({"REQUEST_METHOD": "GET", "PATH_INFO": "/\xe9", "wsgi.input": None}, strip=True)["PATH_INFO"] == "/\xe9"
     folded = {"HTTP_X_MSISDN": "4477\r\n 00900123", "HTTP_X_A": "\xe9", "REMOTE_ADDR": "unix:", "SERVER_PORT": "http"}
     assert wsgi(dict(folded), strip=True) == {key: value for key, value in folded.items() if key != "HTTP_X_MSISDN"}
+    empty = {"CONTENT_TYPE": "", "CONTENT_LENGTH": "", "HTTP_X_A": "", "HTTP_X_MSISDN": NUMBER}
+    assert wsgi(dict(empty), strip=True) == dict.fromkeys(list(empty)[:3], "")
     agent = {"HTTP_USER_AGENT": "SoftBank/1.0/910T/TJ001/SN350000000000006 Browser/NetFront/3.3"}
     stripped = wsgi(dict(agent), strip="low")
     assert stripped["HTTP_USER_AGENT"].startswith("SoftBank/1.0/910T/TJ001/SN")
