@@ -118,8 +118,6 @@ class Exchanges(Protocol):
 
     def stop(self) -> None: ...
 
-    def stop(self) -> None: ...
-
 
 class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from leakscan.losses import Losses
 from leakscan.model import Coverage, Head, Origin
+from leakscan.neighbours import Neighbours
 
 #: LINKTYPE_RAW: says nothing of a bearer.
 _LINK = 101
@@ -46,11 +47,12 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 class Arrivals:
-    """What has just arrived, as the spine wants it (spine.Heads): each head once."""
+    """What has just arrived, as the spine wants it (spine.Exchanges): each head once."""
 
     def __init__(self) -> None:
         self.losses = Losses()
         self.coverage = Coverage()
+        self.neighbours = Neighbours()
         self._waiting: list[Head] = []
 
     def put(self, head: Head) -> None:
@@ -63,7 +65,7 @@ class Arrivals:
         coverage.examined_bytes += size
         self._waiting.append(head)
 
-    def heads(self) -> Iterator[Head]:
+    def exchanges(self) -> Iterator[Head]:
         while self._waiting:
             yield self._waiting.pop(0)
 
