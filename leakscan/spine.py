@@ -115,7 +115,7 @@ class Finding:
     evidence: tuple[str, ...]
 
 
-class Heads(Protocol):
+class Exchanges(Protocol):
     """Where requests come from: captures (reading.py), or whoever receives them."""
 
     losses: Losses
@@ -131,7 +131,7 @@ class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
 
     def __init__(
-        self, reading: Heads, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
+        self, reading: Exchanges, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
     ) -> None:
         self._reading = reading
         self._names = names

@@ -173,6 +173,7 @@ HEAVY = ["numpy", "scapy", "phonenumbers", "rich", "dpkt", "publicsuffixlist", "
         (["analyse", "--help"], HEAVY),
         (["live", "--help"], [*HEAVY, "pcapy"]),
         (["doctor", "--help"], [*HEAVY, "pcapy"]),
+        (["serve", "--help"], [*HEAVY, "asyncio"]),
         (["analyse", "-f", "jsonl", "fixtures/clean.pcap"], ["scapy", "pcapy", "rich", "jinja2"]),
         (["serve", "--help"], [*HEAVY, "asyncio"]),
         (["requests", "fixtures/clean.pcap"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),

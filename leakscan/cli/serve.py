@@ -47,6 +47,10 @@ from leakscan.cli.options import CONFIDENCES, Job
 @click.option(
     "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
 )
+@click.option(
+    "--asn-db", metavar="FILE", default=None,
+    help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
+)  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, default=False, help="Say nothing on stderr but errors that end it.")
 @click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
 def command(**flags: Any) -> Job:

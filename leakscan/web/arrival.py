@@ -47,12 +47,12 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 class Arrivals:
-    """What has just arrived, as the spine wants it (spine.Heads): each head once."""
+    """What has just arrived, as the spine wants it (spine.Exchanges): each head once."""
 
     def __init__(self) -> None:
         self.losses = Losses()
         self.coverage = Coverage()
-        self.neighbours = Neighbours()  # none: nobody's ARP is heard here
+        self.neighbours = Neighbours()
         self._waiting: list[Head] = []
 
     def put(self, head: Head) -> None:

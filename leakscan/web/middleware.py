@@ -19,6 +19,7 @@ from itertools import count
 from typing import Any
 from urllib.parse import quote
 
+from leakscan.carriers import AsnDatabase
 from leakscan.conceal import read_key
 from leakscan.errors import UsageError
 from leakscan.fields import SPECIAL
@@ -68,8 +69,8 @@ class _Middleware:
     its lines are deleted. `sample`: so many leak lines of each behaviour are recorded in a file (a day); all are
     counted. `strip`: None, or the least severity ("low", "medium", "high", "critical") at which what gives somebody
     away is taken out of header lines; True is "medium". `trusted_proxies`: addresses or networks of reverse proxies
-    before this server. `pseudonym_key`, `networks`: files, as for `leakscan analyse`. Raises UsageError and FileMistake
-    (leakscan.errors).
+    before this server. `pseudonym_key`, `networks`, `asn_db`: files, as for `leakscan analyse`. Raises UsageError and
+    FileMistake (leakscan.errors).
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class _Middleware:
         trusted_proxies: Sequence[str] = (),
         pseudonym_key: str | None = None,
         networks: str | None = None,
+        asn_db: str | None = None,
     ) -> None:
         if min_confidence not in CONFIDENCES:
             raise UsageError(f"min_confidence is one of {', '.join(CONFIDENCES)}")
@@ -95,6 +97,7 @@ class _Middleware:
             pseudonym_key=None if pseudonym_key is None else read_key(pseudonym_key),
             networks=None if networks is None else Networks.load(networks),
             networks_name=networks,
+            systems=None if asn_db is None else AsnDatabase(asn_db),
         )
         self._own = replace(self._settings, show_values=True, pseudonym_key=None)
         self._proxies = Proxies(trusted_proxies)

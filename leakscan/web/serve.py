@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from leakscan.carriers import AsnDatabase
 from leakscan.conceal import read_key
 from leakscan.errors import UsageError
 from leakscan.filenames import shown_name
@@ -41,6 +42,7 @@ class Flags:
     keep: int
     min_confidence: str
     networks: str | None
+    asn_db: str | None
     pseudonym_key: str | None
     quiet: bool
     verbose: bool
@@ -55,6 +57,7 @@ def serve(flags: Flags) -> int:
         pseudonym_key=None if flags.pseudonym_key is None else read_key(flags.pseudonym_key),
         networks=None if flags.networks is None else Networks.load(flags.networks),
         networks_name=flags.networks,
+        systems=None if flags.asn_db is None else AsnDatabase(flags.asn_db),
     )
 
     def say(text: str) -> None:

@@ -108,12 +108,10 @@ def _worth(leak: Leak) -> tuple[int, int]:
 
 
 def _finding(masked: Leak, own: Leak) -> Finding:
-    """A part of a composite value has the rule `x-network-info.msisdn`; the part's entry says what it is."""
-    signatures = builtin().signatures
-    signature = signatures.get(masked.rule) or signatures.get(masked.rule.rpartition(".")[2])
-    if signature is None:
-        return Finding(masked, own, "", "")
-    return Finding(masked, own, signature.explain, signature.added_by)
+    """Of a part of a composite value (`x-network-info.msisdn`) the part's entry says who writes it."""
+    catalogue = builtin()
+    signature = catalogue.signatures.get(masked.rule) or catalogue.signatures.get(masked.rule.rpartition(".")[2])
+    return Finding(masked, own, catalogue.explain(masked.rule), "" if signature is None else signature.added_by)
 
 
 def _doubts(message: Message, leaks: Sequence[Leak], settings: Settings, encrypted: bool) -> list[str]:
