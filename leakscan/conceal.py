@@ -46,9 +46,11 @@ class Concealer:
         """`kind:` and 12 lower-case base32 characters of the HMAC over kind and normal form."""
         known = self._known.get((kind, normal))
         if known is None:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            known = self._known[kind, normal] = f"{kind}:{self._mac(kind, normal)[:PSEUDONYM_CHARS]}"
+            known = f"{kind}:{self._mac(kind, normal)[:PSEUDONYM_CHARS]}"
+            if len(normal) <= MAX_REMEMBERED_CHARS:
+                if len(self._known) >= REMEMBERED:
+                    self._known.clear()
+                self._known[kind, normal] = known
         return known
 
     def value(self, identifier: str, value: str, normal: str = "") -> str:

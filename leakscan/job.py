@@ -10,11 +10,11 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from leakscan.conceal import read_key
 from leakscan.filenames import shown_name
@@ -31,9 +31,10 @@ from leakscan.sources import expand
 from leakscan.times import rfc3339
 
 if TYPE_CHECKING:
+    from leakscan.carriers import AsnDatabase
     from leakscan.fleet import Fleet
     from leakscan.known import Known
-    from leakscan.spine import Scan
+    from leakscan.spine import Scan, Settings
     from leakscan.summary import Summary
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
@@ -55,6 +56,8 @@ class Options:
     show_values: bool
     pseudonym_key: str | None
     networks: str | None
+    asn_db: str | None
+    responses: bool
     known: str | None
     bodies: bool
     jobs: int | None
@@ -66,11 +69,10 @@ class Options:
 
 def analyse(options: Options) -> int:
     """Find the leaks, write the results; gives the exit code."""
-    key = None if options.pseudonym_key is None else read_key(options.pseudonym_key)
-    networks = None if options.networks is None else Networks.load(options.networks)
+    files = files_of(options)
     wanted = [parse_output(spec) for spec in options.outputs]
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
-        losses = Losses(partial(_warn, progress))
+        losses = Losses(partial(warn, progress.say))
         names = expand(options.captures, losses)
         gate = Gate()
         reading = _reading(options, names, losses, gate, progress, stack)
@@ -80,24 +82,14 @@ def analyse(options: Options) -> int:
             file = stack.enter_context(OutputFile(path))
             writers.append(FORMATS[format_name](file.stream, Look(live=live or file.through)))
         if not (options.quiet and wanted):
-            writers.append(FORMATS[options.format](sys.stdout, _look(options, live)))
+            writers.append(FORMATS[options.format](sys.stdout, look(options, live)))
         if options.show_values:
             progress.say("warning: values are shown: the result is personal data")
         progress.start(names)
 
-        from leakscan.spine import Scan, Settings  # after `_reading`: what is forked there starts meanwhile
+        from leakscan.spine import Scan  # after `_reading`: what is forked there starts meanwhile
 
-        known = _known(options.known)
-        settings = Settings(
-            min_confidence=options.min_confidence,
-            show_values=options.show_values,
-            pseudonym_key=key,
-            networks=networks,
-            networks_name=options.networks,
-            known=known,
-            known_name=options.known,
-            bodies=options.bodies,
-        )
+        settings = settings_of(options, files)
         scan: Scan | Fleet
         if reading is None:
             from leakscan.fleet import Fleet, jobs_for
@@ -112,16 +104,50 @@ def analyse(options: Options) -> int:
             writer.end(summary)
         sys.stdout.flush()
         if not options.quiet:
-            progress.say(_outcome(scan.summary))
+            progress.say(outcome(scan.summary))
     return stopped or exit_code(scan.summary, options)
 
 
-def _known(path: str | None) -> Known | None:
-    if path is None:
-        return None
-    from leakscan.known import Known
+class Files(NamedTuple):
+    """What stands in the files that bear on the result."""
 
-    return Known.load(path)
+    key: bytes | None
+    networks: Networks | None
+    systems: AsnDatabase | None
+    known: Known | None
+
+
+def files_of(options: Options) -> Files:
+    """Raises FileMistake."""
+    key = None if options.pseudonym_key is None else read_key(options.pseudonym_key)
+    networks = None if options.networks is None else Networks.load(options.networks)
+    systems, known = None, None
+    if options.asn_db is not None:
+        from leakscan.carriers import AsnDatabase  # late, as the next: not many want it
+
+        systems = AsnDatabase(options.asn_db)
+    if options.known is not None:
+        from leakscan.known import Known
+
+        known = Known.load(options.known)
+    return Files(key, networks, systems, known)
+
+
+def settings_of(options: Options, files: Files) -> Settings:
+    from leakscan.spine import Settings  # late: see `analyse`
+
+    return Settings(
+        min_confidence=options.min_confidence,
+        show_values=options.show_values,
+        pseudonym_key=files.key,
+        networks=files.networks,
+        networks_name=options.networks,
+        systems=files.systems,
+        responses=options.responses,
+        known=files.known,
+        known_name=options.known,
+        bodies=options.bodies,
+    )
 
 
 def _reading(
@@ -135,9 +161,10 @@ def _reading(
             return None
     from leakscan import relay
 
-    if relay.pays(names, options.jobs):
+    if not options.responses and relay.pays(names, options.jobs):
         return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve, options.bodies))
-    return Reading(series(names, losses, progress.advance), losses, options.sieve, options.bodies)
+    batches = series(names, losses, progress.advance)
+    return Reading(batches, losses, options.sieve, options.responses, options.bodies)
 
 
 def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:
@@ -176,7 +203,7 @@ def exit_code(summary: Summary, options: Options) -> int:
 def list_requests(captures: Sequence[str], quiet: bool, progress_wanted: bool, sieve: bool) -> int:
     """Print every HTTP request as a JSON line; gives the exit code."""
     with Progress(progress_wanted and not quiet) as progress:
-        losses = Losses(partial(_warn, progress))
+        losses = Losses(partial(warn, progress.say))
         names = expand(captures, losses)
         if not quiet:
             progress.say("this is the inspection tool: values are shown as they were sent")
@@ -223,11 +250,13 @@ def _write_line(stream: TextIO, message: Message, flush: bool) -> None:
         stream.flush()
 
 
-def _warn(progress: Progress, problem: Problem) -> None:
-    progress.say(f"warning: {problem._replace(capture=shown_name(problem.capture))}")
+def warn(say: Callable[[str], None], problem: Problem) -> None:
+    """Tell the operator of something wrong with an input."""
+    say(f"warning: {problem._replace(capture=shown_name(problem.capture))}")
 
 
-def _look(options: Options, live: bool) -> Look:
+def look(options: Options, live: bool) -> Look:
+    """How stdout is to look."""
     terminal = sys.stdout.isatty()
     color = options.color == "always" or (options.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
     return Look(live=live, color=color, width=width())
@@ -238,7 +267,7 @@ def width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_COLUMNS
 
 
-def _outcome(summary: Summary) -> str:
+def outcome(summary: Summary) -> str:
     """The last line on stderr: what came out, of how much, and what could not be read."""
     unread = summary.to_dict()["coverage"]["losses"]["unread"]
     line = f"{summary.outcome()} in {summary.requests:,} readable request{'' if summary.requests == 1 else 's'}"

@@ -44,6 +44,11 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "block.unknown": (OTHER, "a pcapng block of a type that carries no packets, or that leakscan does not know"),
     "block.interface-missing": (UNREAD, "a pcapng packet block that refers to an interface never described"),
     "time.out-of-range": (OTHER, "a packet time past the year 2262, shown as the last moment before it"),
+    "capture.dropped": (OTHER, "packets that the kernel dropped because leakscan did not take them in time"),
+    "capture.interface-dropped": (OTHER, "packets that a network interface dropped before they could be captured"),
+    "capture.drops-over": (UNREAD, "dropped packets, when they are more than --max-drops allows"),
+    "capture.interface-gone": (UNREAD, "an interface that went away or down while it was captured"),
+    "capture.reopened": (OTHER, "times an interface that had gone away was opened again"),
     "run.interrupted": (UNREAD, "the run was ended by a signal before the end of the captures"),
     # decode and sieve
     "frame.cut": (OTHER, "a frame of which the capture kept only the first bytes (snap length), not holding TCP"),
@@ -85,15 +90,26 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "http.body-cut": (OTHER, "request bodies of which a part is missing; the rest was searched"),
     "http.body-undecodable": (OTHER, "request bodies in a coding that cannot be undone, or broken"),
     "http.body-evicted": (UNREAD, "unfinished request bodies given up, too many were waiting; they were searched"),
+    "http.response-skipped": (OTHER, "responses, or parts of them, that --responses could not read"),
     "http.resynchronised": (OTHER, "times the parser had to look for the next request line"),
     "http.tunnel": (OTHER, "streams that became something else: CONNECT, Upgrade"),
     # detection
     "message.fields-over": (UNREAD, "requests with more fields than the limit; the first ones were searched"),
     "value.placeholder": (OTHER, "known headers that held a placeholder instead of an identifier"),
     "value.too-long": (OTHER, "header values of which only the first part was searched"),
+    # recorder
+    "write.not-kept": (OTHER, "frames that --write did not keep: --write-max was reached, or the disk refused"),
+    "write.stream-cut": (OTHER, "streams that leaked, kept without their first frames: those were no longer in memory"),
+    "write.stream-dropped": (OTHER, "streams that leaked, not kept to their end: too many were followed at once"),
+    "write.stream-forgotten": (OTHER, "leaks whose stream was not kept: its frames were no longer in memory"),
+    # the check page and the middleware
+    "request.failed": (UNREAD, "requests that could not be examined, through a fault of leakscan's"),
+    "record.not-kept": (OTHER, "leaks that were counted, but of which the record holds no line"),
     # summary
     "summary.hosts-folded": (OTHER, "requests to hosts past the bound, counted together as (other)"),
     "summary.behaviours-folded": (UNREAD, "leaks of behaviours past the bound, counted only in the totals"),
+    "summary.trackers-folded": (OTHER, "leaks of unknown trackers past the bound, not counted in the rows"),
+    "summary.joins-folded": (OTHER, "leaks past the bound that were not compared with the rest of the captures"),
     "leaks.not-shown": (OTHER, "leaks below --min-confidence"),
 }
 

@@ -153,6 +153,18 @@ class Head(NamedTuple):
     body: bytes = b""  # what was kept of it, without chunk framing, if bodies are asked for
 
 
+class Answer(NamedTuple):
+    """The body of a response, and the request that it answers, by connection and order."""
+
+    request: Head
+    kind: str  # content type, as on the wire
+    body: bytes  # without content coding; perhaps only its beginning
+    origin: Origin  # of the frame that completes it
+    time_ns: int  # of the frame that completes it
+    frame: int  # holds the first byte of the response
+    frame_end: int  # completes it
+
+
 Pair = tuple[str, str | None]  # header line: name as on the wire, value; (line, None) without a colon
 
 

@@ -41,10 +41,12 @@ MAX_STREAMS = 1 << 16  # directions in the table
 MAX_HELD_SEGMENTS = 256  # of one direction, behind a hole
 MAX_HELD_BYTES = 1 << 20  # of one direction
 MAX_HELD_ALL = 32 << 20
+PIECE_BYTES = 256  # what a piece that waits costs besides its bytes: they may come one by one
 GAP_WAIT_NS = 60 * 10**9  # packet time that a hole is waited for
 SWEEP_NS = 10 * 10**9
 MAX_RECENT = 8  # delivered segments of a direction kept to compare retransmissions with
 MAX_RECENT_STREAMS = 2048
+MAX_RECENT_BYTES = 4096  # of one of them: offloading makes segments of 64 kB
 MAX_BEHIND = 1 << 26  # a segment further behind, or further ahead, than this belongs to another connection
 MAX_AHEAD = 1 << 30  # the largest window, RFC 7323 section 2.3
 _SYN, _ACK = 2, 16
@@ -309,14 +311,14 @@ class Reassembler:
         last = len(fresh) - 1
         for index, (position, piece) in enumerate(fresh):
             insort(direction.held, (position, piece, missing if index == last else 0, meta), key=lambda held: held[0])
-            self._holds(direction, len(piece))
+            self._holds(direction, len(piece) + PIECE_BYTES)
 
     def _drain(self, direction: Direction, out: list[Chunk]) -> None:
         """Deliver held pieces that have come into order."""
         held = direction.held
         while held and held[0][0] <= direction.position:
             position, data, missing, meta = held.pop(0)
-            self._holds(direction, -len(data))
+            self._holds(direction, -len(data) - PIECE_BYTES)
             overlap = direction.position - position
             if overlap < len(data) + missing:
                 self._deliver(direction, data[overlap:], max(0, missing - max(0, overlap - len(data))), meta, out)
@@ -358,7 +360,7 @@ class Reassembler:
                 del self._recent[next(iter(self._recent))]
         elif len(recent) >= MAX_RECENT:
             del recent[0]
-        recent.append((position, data))
+        recent.append((position, data if len(data) <= MAX_RECENT_BYTES else data[:MAX_RECENT_BYTES]))
         self._recent[key] = recent
 
     def _lose(self, direction: Direction, count: int) -> None:
@@ -392,10 +394,10 @@ class Reassembler:
         elif before and not direction.synced and begins_anew(before, data):
             before = b""
         if prefix and not before:
-            self._holds(direction, -sum(len(piece) for piece, _ in prefix))
+            self._holds(direction, -sum(len(piece) + PIECE_BYTES for piece, _ in prefix))
             prefix.clear()
         prefix.append((data, meta))
-        self._holds(direction, len(data))
+        self._holds(direction, len(data) + PIECE_BYTES)
         joined = before + data
         what, size = beginning(joined)
         if what == REQUEST:
@@ -408,7 +410,7 @@ class Reassembler:
     def _accept(self, direction: Direction, size: int, out: list[Chunk]) -> None:
         """It is HTTP: hand on what was kept of it, without a preamble of `size` bytes."""
         prefix, direction.prefix, direction.http = direction.prefix, [], True
-        self._holds(direction, -sum(len(data) for data, _ in prefix))
+        self._holds(direction, -sum(len(data) + PIECE_BYTES for data, _ in prefix))
         for data, (frame, time_ns, teid, origin) in prefix:
             self._coverage.examined_bytes += len(data)
             if size < len(data):

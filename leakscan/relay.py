@@ -67,7 +67,7 @@ class Relay(Reading):
         sieve: bool = True,
         bodies: bool = False,
     ) -> None:
-        super().__init__((), losses, sieve, bodies)
+        super().__init__((), losses, sieve, bodies=bodies)
         self._gate = gate
         self._on_bytes = on_bytes
         self._origins: dict[int, Origin] = {}
@@ -123,11 +123,12 @@ class Relay(Reading):
         elif kind == _FAILED:
             raise Failed(*what)
         elif kind == _END:
-            losses, coverage = what
+            losses, coverage, neighbours = what
             counted = Losses()
             counted.update(losses)
             self.losses.merge(counted)
             self.coverage.merge(Coverage(*coverage))
+            self.neighbours.take(neighbours)
 
     def _wait(self) -> None:
         with contextlib.suppress(ChildProcessError):
@@ -172,14 +173,14 @@ def _read(out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, ended:
             out.flush()
 
     losses = Losses(lambda problem: send(_PROBLEM, tuple(problem)))
-    reading = Reading(series(names, losses, lambda count: send(_BYTES, count)), losses, sieve, bodies)
+    reading = Reading(series(names, losses, lambda count: send(_BYTES, count)), losses, sieve, bodies=bodies)
     group = _Group(send)
     try:
         with contextlib.suppress(Interrupted), gate.interruptible():
             for head in () if ended else reading.heads():
                 group.add(head)
         group.flush()
-        send(_END, (dict(losses), astuple(reading.coverage)))
+        send(_END, (dict(losses), astuple(reading.coverage), list(reading.neighbours.kept())))
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  (the parent says it, in its own way)

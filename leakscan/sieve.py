@@ -65,7 +65,7 @@ class Sieve:
         return self._decoder.decode(frame, wire, batch.first_frame + index, int(batch.time_ns[index]), batch.origin)
 
     def _sift(self, frames: FrameBatch, locate: Callable[[Batch], Located]) -> Iterator[Segment | Openings]:
-        batch = Batch(frames, self._losses)
+        batch = Batch(frames, self._losses, self._decoder.neighbours)
         parts = self._plain(batch, locate(batch))
         for packets in batch.inner:
             parts += self._plain(batch, by_version(batch, packets))

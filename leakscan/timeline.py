@@ -41,11 +41,12 @@ class Timeline:
             self._requests[cell] = 1
             self._fit()
 
-    def add_leak(self, time_ns: int, outside: bool = True) -> None:
+    def add_leak(self, time_ns: int, outside: bool = True, count: int = 1) -> None:
+        """`count` leaks within the same `hour_of`."""
         cell = (time_ns - _ANCHOR * _NS) // self._width
-        self._leaks[cell] = self._leaks.get(cell, 0) + 1
+        self._leaks[cell] = self._leaks.get(cell, 0) + count
         if outside:
-            self._outside[cell] = self._outside.get(cell, 0) + 1
+            self._outside[cell] = self._outside.get(cell, 0) + count
         self._fit()
 
     def merge(self, other: Timeline) -> None:
@@ -89,6 +90,11 @@ class Timeline:
         self._outside = _joined(self._outside, factor)
         self._level = level
         self._width = STEPS[level] * _NS
+
+
+def hour_of(time_ns: int) -> int:
+    """The cell of the narrowest width."""
+    return (time_ns - _ANCHOR * _NS) // (HOUR * _NS)
 
 
 def _joined(cells: dict[int, int], factor: int) -> dict[int, int]:

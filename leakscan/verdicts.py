@@ -149,9 +149,11 @@ class Verdicts:
     from the sequence number `body_from` on are of no use.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep_responses: bool = False) -> None:
+        """`keep_responses`: somebody else wants to read them."""
         import numpy as np
 
+        self._keep_responses = keep_responses
         self._tags, self._codes = array("Q", bytes(8 * SLOTS)), bytearray(SLOTS)
         self._from, self._size = array("I", bytes(4 * SLOTS)), array("I", bytes(4 * SLOTS))
         # The same memory for the sieve: one by one Python's own are faster, by the thousand numpy's.
@@ -173,6 +175,8 @@ class Verdicts:
 
     def note(self, token: int, code: int) -> None:
         """Reassembly ignores this direction from now on, or (FREE) looks at it again."""
+        if code == RESPONSES and self._keep_responses:
+            return
         self.fresh[token] = code
         slot = token & SLOTS - 1
         if code != FREE or self._tags[slot] == token:

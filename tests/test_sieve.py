@@ -144,13 +144,6 @@ def test_same_with_and_without(what, size):
     same(frames, size, link)
 
 
-@given(traffic(), st.integers(1, 50))
-def test_same_when_the_table_overflows(what, size):
-    link, frames = what
-    with mock.patch("leakscan.reassembly.MAX_STREAMS", 4), mock.patch("leakscan.verdicts.SLOTS", 4):
-        same(frames, size, link)
-
-
 @pytest.mark.parametrize("link", sorted(LOCATE))
 def test_it_reads(link):
     frames = [LINK_OF[link](packet) for packet in (tcp(9, flags=SYN), tcp(10, GET), tcp(10 + len(GET), POST))]

@@ -50,6 +50,14 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
     "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
 )
 @click.option(
+    "--asn-db", metavar="FILE", default=None,
+    help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
+)  # fmt: skip
+@click.option(
+    "--responses", is_flag=True, default=False,
+    help="Also read responses: a page that lists the headers it got proves what was injected.",
+)  # fmt: skip
+@click.option(
     "--known", metavar="FILE", default=None,
     help="TOML: your own identifiers, to be found in every form and place (docs/known.md).",
 )  # fmt: skip

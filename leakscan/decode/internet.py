@@ -8,6 +8,7 @@ import struct
 
 from leakscan.decode.walk import Step, Walk
 from leakscan.model import Segment
+from leakscan.neighbours import PORTS, is_multicast
 
 _TCP = 6
 _UDP = 17
@@ -119,6 +120,8 @@ def udp(data: bytes, walk: Walk) -> Step:
         if step is not None:
             return step
         walk.tunnel, walk.teid = kind, teid
+    if header.dport in PORTS and not walk.tunnel and is_multicast(walk.destination):
+        walk.neighbours.saw(walk.origin.capture, walk.source)
     walk.lose("udp")
     return None
 

@@ -50,10 +50,11 @@ def _carriers(summary: Json, most: int) -> Section:
                 number(row["requests"]) if row["requests"] else "?",
                 number(row["leaks"]),
                 people(row),
-                _bearers(row["bearer_requests"]),
+                _bearers(row["bearer_requests"] or row["bearers"]),
                 listed(party["evidence"], 1) if party else "",
             )
         )
+        rows += _by_bearer(row)
         for home in row["home_operators"][:most]:
             counts = (number(home["leaks"]), number(home["subscribers"]) if home["subscribers"] else "-")
             rows.append((f"  of {carrier(home)}", "", *counts, "", listed(home["evidence"], 1)))
@@ -62,8 +63,25 @@ def _carriers(summary: Json, most: int) -> Section:
         ("network", "requests", "leaks", "subscribers", "bearers", "evidence"),
         rows,
         _NUMBERS,
-        _more(len(shown) - most, "network"),
+        "; ".join(filter(None, (_more(len(shown) - most, "network"), _local(summary["total"]["local_requests"])))),
     )
+
+
+def _by_bearer(row: Json) -> list[tuple[str, ...]]:
+    """Where a network's requests came over several bearers: how many over each, and how many of its leaks."""
+    requests, leaks = row["bearer_requests"], row["bearers"]
+    if len(requests) < 2:
+        return []
+    ranked = sorted(requests, key=lambda bearer: (bearer == "unknown", -requests[bearer], bearer))
+    return [
+        (f"  on {label(bearer)}", number(requests[bearer]), number(leaks.get(bearer, 0)), "", "", "")
+        for bearer in ranked
+    ]
+
+
+def _local(requests: int) -> str:
+    """Why some are Wi-Fi although no line says so."""
+    return f"Wi-Fi by ARP or multicast: {plural(requests, 'request')} of clients on a local network" if requests else ""
 
 
 def _hosts(summary: Json, most: int) -> Section:
@@ -110,8 +128,17 @@ def _names(summary: Json, most: int) -> Section:
         ("severity", "where", "what", "leaks", "subscribers", "example"),
         rows,
         _NUMBERS,
-        _more(len(summary["names"]) - most, "name"),
+        "; ".join(filter(None, (_more(len(summary["names"]) - most, "name"), *_origins(summary["names"][:most])))),
     )
+
+
+def _origins(rows: Sequence[Json]) -> list[str]:
+    """What is known of who put it there, the names together."""
+    known: dict[str, list[str]] = {}
+    for row in rows:
+        if row["origin"] != "unknown":
+            known.setdefault(row["origin"], []).append(row["name"])
+    return [f"{origin.replace('-', ' ')}: {listed(names)}" for origin, names in sorted(known.items())]
 
 
 def coverage(summary: Json) -> Section:

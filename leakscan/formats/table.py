@@ -52,7 +52,7 @@ class Table(Writer):
 
     def leak(self, leak: Leak) -> None:
         if self._look.live:
-            self._print(_text(_line(leak), leak.severity), wrap=False)
+            self._print(_text(leak_line(leak), leak.severity), wrap=False)
 
     def end(self, summary: Json) -> None:
         self._print(_text(sentence(summary)))
@@ -150,7 +150,7 @@ def _text(text: str, style: str = "") -> Text:
     return made
 
 
-def _line(leak: Leak) -> str:
+def leak_line(leak: Leak) -> str:
     """One leak as it comes."""
     network = (
         carrier({key: getattr(leak.network, key) for key in ("name", "country", "mcc", "mnc")}) if leak.network else ""

@@ -25,6 +25,7 @@ from leakscan.verdicts import MORE, REQUEST, REQUEST_LINE, classify, usual_line
 
 MAX_HEAD_BYTES = 256 << 10
 MAX_UNFINISHED_BYTES = 32 << 20
+MARK_BYTES = 256  # what a chunk of an unfinished head costs besides its bytes: they may come one by one
 MAX_CHUNK_LINE = 4096  # size line of a chunked body, with extensions
 MAX_LENGTH_DIGITS = 19
 MIN_SKIPPED = 512  # of a body: less is delivered and dropped here
@@ -64,6 +65,10 @@ class _Parser:
         self.remaining = 0  # bytes of the body, or of its chunk, still to come
         self.expects = False  # 100-continue: the body may never come
         self.tunnel = False
+
+    def size(self) -> int:
+        """What is kept of an unfinished head, in bytes of memory."""
+        return len(self.buffer) + MARK_BYTES * len(self.marks)
 
     def is_at_rest(self) -> bool:
         """Whether a new parser would do as well."""
@@ -106,7 +111,7 @@ class Http1:
                     yield head
                     continue
                 parser = self._parsers[chunk.key] = _Parser(chunk.key)
-            before = len(parser.buffer)
+            before = parser.size()
             if chunk.skipped:
                 yield from self._skip(parser, chunk.skipped)
             if chunk.data:
@@ -127,8 +132,8 @@ class Http1:
             yield from self._bodies.rest()
 
     def _account(self, parser: _Parser, before: int) -> None:
-        """An unfinished head has grown or shrunk, from `before` bytes."""
-        self._unfinished_bytes += len(parser.buffer) - before
+        """An unfinished head has grown or shrunk, from a size of `before`."""
+        self._unfinished_bytes += parser.size() - before
         if parser.buffer:
             self._unfinished[parser.key] = parser
         else:
@@ -136,7 +141,7 @@ class Http1:
 
     def _give_up(self, parser: _Parser) -> Iterator[Head]:
         """Too much is unfinished in all: this head has waited longest."""
-        before = len(parser.buffer)
+        before = parser.size()
         yield from self._cut(parser, "http.head-evicted")
         self._lose(parser)
         self._account(parser, before)

@@ -67,13 +67,19 @@ def expand(arguments: Sequence[str], losses: Losses) -> list[str]:
     return paths.expand(arguments, wanted)
 
 
-def open_capture(name: str, losses: Losses, on_bytes: Callable[[int], None] | None = None) -> Iterator[FrameBatch]:
+def open_capture(
+    name: str,
+    losses: Losses,
+    on_bytes: Callable[[int], None] | None = None,
+    waiting: Callable[[], None] | None = None,
+) -> Iterator[FrameBatch]:
     """The frames of the capture `name` (`-`: standard input), in batches that are valid until the next is asked for.
 
     A batch comes as soon as complete frames are there, also from a pipe. `on_bytes` is told how many bytes of the file,
-    as it lies on the disk, were read since it was called last. Frame numbers are 1-based and count every packet record.
+    as it lies on the disk, were read since it was called last; `waiting` is called while nothing comes, and may raise
+    to end the reading. Frame numbers are 1-based and count every packet record.
     """
-    return _open(name, losses, on_bytes, BUFFER_BYTES)
+    return _open(name, losses, on_bytes, BUFFER_BYTES, waiting)
 
 
 def beginning(name: str) -> Beginning | None:
@@ -109,16 +115,22 @@ def frames(
         losses.problem(fault.loss, capture, window.offset if window else 0, fault.reason)
 
 
-def _open(name: str, losses: Losses, on_bytes: Callable[[int], None] | None, most: int) -> Iterator[FrameBatch]:
+def _open(
+    name: str,
+    losses: Losses,
+    on_bytes: Callable[[int], None] | None,
+    most: int,
+    waiting: Callable[[], None] | None = None,
+) -> Iterator[FrameBatch]:
     read: list[int] = []  # by the thread that reads; told here
     try:
-        raw = RawFile(name, read.append, most)
+        raw = RawFile(name, read.append, most, waiting)
     except OSError as error:
         losses.problem("file.unreadable", name, None, os.strerror(error.errno or 0))
         return
     try:
         with ExitStack() as threads:
-            many = most == BUFFER_BYTES and raw.size >= AHEAD_BYTES
+            many = most == BUFFER_BYTES and raw.size >= AHEAD_BYTES and waiting is None
             for batch in frames(raw, name, losses, threads=threads if many else None):
                 _tell(read, on_bytes)
                 yield batch

@@ -26,6 +26,7 @@ BUFFER_BYTES = 4 << 20
 #: A longer packet record is taken as damage. Must fit the buffer. (A jumbo frame has 9 kB, an offloaded segment 64 kB.)
 MAX_RECORD_BYTES = 1 << 20
 STDIN = "-"
+WAITING_MS = 200
 
 
 class Fault(Exception):
@@ -48,13 +49,21 @@ class ByteSource(Protocol):
 class RawFile:
     """An unbuffered file, FIFO, device, or standard input (`-`), read in pieces of `most` bytes.
 
-    Raises OSError when it cannot be opened.
+    `waiting` is called now and then while nothing comes; it may raise to end the reading. Raises OSError when it
+    cannot be opened.
     """
 
-    def __init__(self, name: str, on_bytes: Callable[[int], None] | None = None, most: int = BUFFER_BYTES) -> None:
+    def __init__(
+        self,
+        name: str,
+        on_bytes: Callable[[int], None] | None = None,
+        most: int = BUFFER_BYTES,
+        waiting: Callable[[], None] | None = None,
+    ) -> None:
         self._file = io.FileIO(0, closefd=False) if name == STDIN else io.FileIO(name)
         self._on_bytes = on_bytes
         self._most = most
+        self._waiting = waiting
         self._poll = select.poll()
         self._poll.register(self._file, select.POLLIN)
         status = os.fstat(self._file.fileno())
@@ -64,6 +73,8 @@ class RawFile:
 
     def readinto(self, view: memoryview) -> int:
         view = view[: self._most]
+        while self._waiting is not None and not self._poll.poll(WAITING_MS):
+            self._waiting()
         count = self._read(view)
         # A pipe hands on 64 KiB at a time: take what waits, so that batches are worth their cost.
         while self._is_pipe and 0 < count < len(view) and self._poll.poll(0):
