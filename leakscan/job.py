@@ -61,6 +61,7 @@ class Options:
     responses: bool
     known: str | None
     rules: str | None
+    bodies: bool
     jobs: int | None
     quiet: bool
     progress: str
@@ -154,6 +155,7 @@ def settings_of(options: Options, files: Files) -> Settings:
         known_name=options.known,
         rules=files.rules,
         rules_name=options.rules,
+        bodies=options.bodies,
     )
 
 
@@ -169,8 +171,9 @@ def _reading(
     from leakscan import relay
 
     if not options.responses and relay.pays(names, options.jobs):
-        return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve))
-    return Reading(series(names, losses, progress.advance), losses, options.sieve, options.responses)
+        return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve, options.bodies))
+    batches = series(names, losses, progress.advance)
+    return Reading(batches, losses, options.sieve, options.responses, options.bodies)
 
 
 def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:

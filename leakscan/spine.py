@@ -8,19 +8,23 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from leakscan import __version__
 from leakscan.around import gateway_of, manners_of, persons
+from leakscan.bodies import content
 from leakscan.carriers import LINKS_WITH_NEIGHBOURS, AsnDatabase, Attributor, Place, bearer_of, of_path
 from leakscan.conceal import Concealer
 from leakscan.detectors import builtin, detect, with_rules
 from leakscan.detectors.catalogue import Catalogue
+from leakscan.detectors.unknown import unknown_tokens
+from leakscan.distinct import stable_hash
 from leakscan.echoes import surplus
 from leakscan.errors import UsageError
-from leakscan.fields import everything, fields, pairs_fields
+from leakscan.fields import body_everything, body_fields, everything, fields, header, pairs_fields
 from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
@@ -29,6 +33,8 @@ from leakscan.model import (
     CONFIDENCES,
     TUNNEL_KINDS,
     Answer,
+    Coverage,
+    Field,
     Head,
     Leak,
     Match,
@@ -38,16 +44,15 @@ from leakscan.model import (
     Recipient,
     endpoints,
 )
-from leakscan.neighbours import client_hash
+from leakscan.neighbours import Neighbours, client_hash
 from leakscan.networks import Networks
 from leakscan.origin import CLIENT_SENT, INJECTED, OWN, mms_centre
 from leakscan.protocols import message_of
-from leakscan.reading import Reading
-from leakscan.series import series
-from leakscan.sources import expand
 from leakscan.summary import Summary
-from leakscan.tally import PERSONAL, Around
+from leakscan.tally import PERSONAL, Around, Sighting, sighting
+from leakscan.timeline import hour_of
 from leakscan.times import rfc3339
+from leakscan.trackers import RULE
 
 if TYPE_CHECKING:
     from leakscan.known import Known
@@ -55,8 +60,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 #: What the library's functions can be told.
 SETTINGS = frozenset(
-    {"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db", "responses", "known", "rules"}
+    {"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db", "responses", "known", "rules", "bodies"}
 )
+KNOWN_MEANS = "A value of the operator's own, from the file of --known."
 MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
 MAX_BEARERS = 4096  # kinds of requests (capture, tunnel, network) whose bearer is remembered
 MM1 = "multimedia message to its centre (MM1)"
@@ -77,6 +83,7 @@ class Settings:
     responses: bool = False
     known: Known | None = None
     known_name: str | None = None
+    bodies: bool = False  # read them, too
     rules: Catalogue | None = None  # the catalogue with the operator's rules; None: the built-in one
     rules_name: str | None = None
 
@@ -116,11 +123,23 @@ class Finding:
     evidence: tuple[str, ...]
 
 
+class Exchanges(Protocol):
+    """Where requests come from: captures (reading.py), or whoever receives them."""
+
+    losses: Losses
+    coverage: Coverage
+    neighbours: Neighbours
+
+    def exchanges(self) -> Iterator[Head | Answer]: ...
+
+    def stop(self) -> None: ...
+
+
 class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
 
     def __init__(
-        self, reading: Reading, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
+        self, reading: Exchanges, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
     ) -> None:
         self._reading = reading
         self._names = names
@@ -132,14 +151,16 @@ class Scan:
         self._bearers: dict[tuple[Origin, int, bool, int], str] = {}
         self._attributor = Attributor(settings.networks, settings.systems)
         self._least = CONFIDENCES.index(settings.min_confidence)
-        self.summary = Summary(reading.losses, reading.coverage, reading.neighbours)
+        self.summary = Summary(reading.losses, reading.coverage, reading.neighbours, settings.min_confidence)
 
     def run(self) -> dict[str, Any]:
         """The `run` line of the result (docs/formats.md)."""
         settings = self._settings
         networks = None if settings.networks_name is None else self._name(settings.networks_name)
         systems = None if settings.systems is None else self._name(settings.systems.path)
-        known = {} if settings.known_name is None else {"known": self._name(settings.known_name)}
+        asked: dict[str, Any] = {} if settings.known_name is None else {"known": self._name(settings.known_name)}
+        if settings.bodies:
+            asked["bodies"] = True
         rules = None if settings.rules_name is None else self._name(settings.rules_name)
         return {
             "type": "run",
@@ -150,7 +171,7 @@ class Scan:
             "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
             "settings": {"min_confidence": settings.min_confidence, "networks": networks, "asn_db": systems}
-            | {"responses": settings.responses, "rules": rules, **known},
+            | {"responses": settings.responses, "rules": rules, **asked},
         }
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
@@ -173,9 +194,8 @@ class Scan:
 
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
-        losses, known = self._reading.losses, self._settings.known
         catalogue = self._settings.catalogue
-        glance = Glance(catalogue, known)
+        glance = Glance(catalogue, self._settings.known)
         for head in self._reading.exchanges():
             if isinstance(head, Answer):
                 yield from self._echoed(head)
@@ -183,12 +203,37 @@ class Scan:
             plain = glance.plain_host(head)
             if plain is not None:
                 self._count(head, plain)
+                if glance.unknown:
+                    self._watch(message_of(head), glance.unknown, alone=True)
                 continue
             message = message_of(head)
-            matches = detect(fields(message, losses), losses, catalogue)
-            if known is not None and known.search(head.raw):
-                matches = known.matches(everything(message.target, message.headers), matches)
+            matches = self._matches(message, head.raw)
             yield from self._leaks_of(message, matches)
+            if unknown := unknown_tokens(message.headers, catalogue):
+                self._watch(message, unknown, alone=not any(map(self._is_shown, matches)))
+
+    def _watch(self, message: Message, tokens: Sequence[tuple[str, str]], alone: bool) -> None:
+        """Headers that nobody knows and that look like tokens. Whether they are trackers, only the whole tells.
+        `alone`: there is no leak in the request.
+        """
+        matches = [_as_token(name, value) for name, value in tokens]
+        place = self._attributor.place(message.client, message.time_ns)
+        bearer, why = self._attributor.bearer(message, (), place)
+        host = self.concealer.redact(message.host, [value for _, value in tokens])
+        request = _Request(message, matches, place, bearer, why, host, [], Recipient())
+        around = Around(client=_neighbour(message.origin, message.client))
+        time = rfc3339(message.time_ns, message.origin.digits)
+        order = (message.time_ns, message.origin.capture, message.frame_end, message.frame, message.client_port)
+        for match, manner in zip(matches, manners_of(message, matches), strict=True):
+            value = stable_hash(self.concealer.pseudonym(match.identifier, match.normal))
+            key = (match.field.name, host, bearer, place.network, around, hour_of(message.time_ns))
+            if manner is not None:
+                make = partial(self._sighting, request, match, around)
+                self.summary.watch(match.field.name, value, manner, key, order, time, alone, make)
+            alone = False
+
+    def _sighting(self, request: _Request, match: Match, around: Around) -> Sighting:
+        return sighting(self._leak(request, match), request.message.time_ns, match.rotating, around)
 
     def _echoed(self, answer: Answer) -> Iterator[tuple[str, Leak]]:
         """What a page says it was sent and the request did not have: somebody on the way added it."""
@@ -233,11 +278,25 @@ class Scan:
                     continue
             leak = self._leak(request, match)
             if match.rule not in summary.rules:
-                summary.explain(match.rule, self._settings.catalogue.explain(match.rule))
+                summary.explain(match.rule, self._settings.catalogue.explain(match.rule) or KNOWN_MEANS)
             around = Around(shown, same.get(number, 0), client, gateway)
             summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around, manner=manner)
             if shown:
                 yield message.origin.capture, leak
+
+    def _matches(self, message: Message, raw: bytes) -> list[Match]:
+        """What the detectors find in a request, whose head is `raw`, and what is known."""
+        losses, known = self._reading.losses, self._settings.known
+        found, body, kind = fields(message, losses), b"", header(message, "content-type")
+        if message.body:
+            body = content(message.body, header(message, "content-encoding"), losses)
+            found += body_fields(body, kind, losses)
+        matches = detect(found, losses, self._settings.catalogue)
+        if known is not None and known.search(raw):
+            matches = known.matches(everything(message.target, message.headers), matches)
+        if known is not None and body and known.search(body):
+            matches = known.matches(body_everything(body, kind), matches)
+        return matches
 
     def _count(self, head: Head, host: str) -> None:
         """A request in which nothing was found: into the summary with it."""
@@ -303,13 +362,17 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
     `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks`, `asn_db`,
-    `known` and `rules` (paths of those files), `responses` (False). Raises CaptureUnavailable, FileMistake, UsageError
-    (leakscan.errors).
+    `known` and `rules` (paths of those files), `responses` and `bodies` (False). Raises CaptureUnavailable,
+    FileMistake, UsageError (leakscan.errors).
     """
+    from leakscan.reading import Reading  # late: numpy and dpkt, which `scan_headers` does not need
+    from leakscan.series import series
+    from leakscan.sources import expand
+
     made = _settings(settings)
     losses = Losses()
     names = expand([str(capture) for capture in captures], losses)
-    found = Scan(Reading(series(names, losses), losses, responses=made.responses), names, made)
+    found = Scan(Reading(series(names, losses), losses, responses=made.responses, bodies=made.bodies), names, made)
     yield from found.leaks()
     yield from found.rest()
     yield found.summary
@@ -372,6 +435,23 @@ def _settings(given: dict[str, Any]) -> Settings:
 def _neighbour(origin: Origin, client: str) -> int:
     """The client as ARP and multicast would show it; 0 where they don't come."""
     return client_hash(origin.capture, client) if origin.link in LINKS_WITH_NEIGHBOURS else 0
+
+
+def _as_token(name: str, value: str) -> Match:
+    """What a header that nobody knows would be, if it were a tracker."""
+    return Match(
+        field=Field("header", name, value),
+        rule=RULE,
+        identifier="subscriber_token",
+        value=value,
+        normal=value,
+        encoding=(),
+        confidence="hint",
+        severity="high",
+        rotating=False,
+        origin="unknown",
+        evidence=("unknown name",),
+    )
 
 
 def _as_injected(match: Match) -> Match:

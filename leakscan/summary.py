@@ -14,12 +14,14 @@ settles all of it, in a copy: more may come.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from heapq import nlargest
 from typing import NamedTuple
 
-from leakscan.distinct import Bounded, Distinct, stable_hash
+from leakscan.distinct import Bounded, Distinct
 from leakscan.joins import Row, Waiting
 from leakscan.losses import OTHER, UNREAD, Losses
 from leakscan.model import CONFIDENCES, PARTNER_VERDICTS, SEVERITIES, Carrier, Coverage, Leak
@@ -41,8 +43,10 @@ from leakscan.tally import (
     Tally,
     bump,
     clip,
+    sighting,
 )
 from leakscan.timeline import Timeline
+from leakscan.trackers import MEANING, RULE, Order, Tracker
 
 MAX_BEHAVIOURS = 4096
 #: Hosts of which the requests are counted apart, and hosts with leaks that have a row of their own.
@@ -63,6 +67,8 @@ MAX_CLIENTS = 16_384
 MAX_GATEWAYS = 1024
 #: Names of which it is known where and with what their values were seen.
 MAX_SPREADS = 256
+#: Names that no catalogue knows, watched for whether they are trackers.
+MAX_TRACKERS = 64
 
 LEAK, INCONCLUSIVE, NONE_FOUND = "leak", "inconclusive", "none-found"
 OTHER_HOSTS = "(other)"
@@ -136,11 +142,16 @@ class Summary:
     """Requests and leaks, added up. `losses`, `coverage` and `neighbours` are those that the stages count in."""
 
     def __init__(
-        self, losses: Losses | None = None, coverage: Coverage | None = None, neighbours: Distinct | None = None
+        self,
+        losses: Losses | None = None,
+        coverage: Coverage | None = None,
+        neighbours: Distinct | None = None,
+        least: str = "probable",
     ) -> None:
         self.losses = Losses() if losses is None else losses
         self.coverage = Coverage() if coverage is None else coverage
         self.neighbours = Neighbours() if neighbours is None else neighbours
+        self._least = CONFIDENCES.index(least)  # confidence of what is shown
         self.total = Tally(EXACT_IN_WHOLE)
         self.outside = Tally(EXACT_IN_WHOLE)  # leaks to whoever is no partner of the policy; all, where there is none
         self.rules: dict[str, str] = {}  # what the rules that found something mean; as many as the catalogue has
@@ -157,6 +168,8 @@ class Summary:
         self._cellular = Distinct(MAX_CLIENTS)
         self._gateways: Bounded[int, Gateway] = Bounded(MAX_GATEWAYS, Gateway, int)
         self._spreads: Bounded[NameKey, Spread] = Bounded(MAX_SPREADS, Spread)
+        self._trackers: Bounded[str, Tracker] = Bounded(MAX_TRACKERS, Tracker)
+        self._tracked_apart = 0  # leaks of trackers that have no row, whole only
         self._local = 0  # requests that are settled as local, whole only
         self._joined: Summary | None = None
         self._joined_with = 0  # neighbours
@@ -210,8 +223,7 @@ class Summary:
         it stands in its request, if it may be a network's doing.
         """
         self._joined = None
-        host = clip(leak.host)
-        seen = Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host), around)
+        seen = sighting(leak, time_ns, rotating, around)
         if not around.shown:
             self._request_waits.add(seen.value)
         elif not self._request_has_leak:
@@ -232,6 +244,14 @@ class Summary:
         """What a rule that found something looks for, in one line; of two that differ the first by order."""
         self.rules[rule] = min(meaning, self.rules.get(rule, meaning))
 
+    def watch(
+        self, name: str, value: int, manner: Manner, key: tuple[object, ...], order: Order, time: str, alone: bool,
+        make: Callable[[], Sighting],
+    ) -> None:  # fmt: skip
+        """A token that nobody knows, in the request added last; see Tracker.add."""
+        self._joined = None
+        self._trackers.at(clip(name.lower())).add(value, manner, key, order, time, alone, make)
+
     def merge(self, other: Summary) -> None:
         """Take over what `other` counted."""
         self.losses.merge(other.losses)
@@ -247,10 +267,11 @@ class Summary:
         self._cellular.merge(other._cellular)
         self._gateways.merge(other._gateways)
         self._spreads.merge(other._spreads)
+        self._trackers.merge(other._trackers)
 
     def joined(self) -> Summary:
         """The same with everything settled that waits for the whole. To be read, not added to."""
-        if not len(self._waiting) and not len(self._clients):
+        if not len(self._waiting) and not len(self._clients) and not len(self._trackers):
             return self
         if self._joined is None or self._joined_with != len(self.neighbours):
             self._joined_with = len(self.neighbours)
@@ -263,6 +284,7 @@ class Summary:
                     whole._tally(seen)
             whole._settle_clients(self)
             whole._spreads.merge(self._spreads)
+            whole._settle_trackers(self)
             requests = whole._waiting_requests
             requests.merge(self._waiting_requests)
             if values := self._in_request():
@@ -317,6 +339,20 @@ class Summary:
                         del network.bearer_requests[UNKNOWN]
                     bump(network.bearer_requests, WIFI, count)
                     self._local += count
+
+    def _settle_trackers(self, other: Summary) -> None:
+        """Count what has turned out to be a tracker in `other`."""
+        for name, tracker in other._trackers:
+            verdict = tracker.spread.tracks()
+            if not verdict or CONFIDENCES.index(verdict) < other._least:
+                continue
+            self.explain(RULE, MEANING)
+            self._spreads.at(NameKey(RULE, "header", name)).merge(tracker.spread)
+            self._tracked_apart += tracker.rows.rest.count
+            for row in tracker:
+                seen = other._settled(row.sighting())
+                self._tally(seen._replace(leak=replace(seen.leak, confidence=verdict)))
+                self.leaking_requests += row.alone
 
     def _give_up(self, rows: list[Row]) -> None:
         """Count what can wait no longer as it is."""
@@ -379,15 +415,48 @@ class Summary:
         """Whether something that should have been read was not: exit code 3."""
         return bool(self.joined()._losses(UNREAD))
 
+    def leaks_so_far(self) -> int:
+        """Leaks with a line of their own, whatever waits."""
+        return self.total.leaks + sum(seen.leaks for seen in self._shown_waiting())
+
     def leading(self, most: int) -> tuple[list[Json], list[Json]]:
-        """Hosts and networks with the most leaks so far, with what their rows in `to_dict` will say of leaks."""
-        hosts = nlargest(most, self._hosts, key=lambda entry: (entry[1].leaks, entry[0]))
-        networks: list[tuple[CarrierKey | None, NetworkRow]] = [*self._networks, (None, self._unattributed)]
-        leaking = [(key, row) for key, row in networks if row.tally.leaks]
-        return [{"host": host, **tally.to_dict()} for host, tally in hosts], [
-            {"network": None if key is None else row.to_dict(key), **row.tally.to_dict()}
-            for key, row in nlargest(most, leaking, key=lambda entry: entry[1].tally.leaks)
+        """Hosts and networks with the most leaks so far, with what their rows in `to_dict` would say of leaks by now,
+        but for what the whole may yet change.
+        """
+        hosts: Counter[str] = Counter({host: row.leaks for host, row in self._hosts})
+        networks: Counter[CarrierKey | None] = Counter({key: row.tally.leaks for key, row in self._networks})
+        networks[None] += self._unattributed.tally.leaks
+        waiting = list(self._shown_waiting())
+        for seen in waiting:
+            hosts[seen.host] += seen.leaks
+            networks[_key_of(seen.leak.network)] += seen.leaks
+        top = [host for host, _ in nlargest(most, hosts.items(), key=lambda entry: (entry[1], entry[0]))]
+        leaking = [(key, count) for key, count in networks.items() if count]
+        over = [key for key, _ in nlargest(most, leaking, key=lambda entry: (entry[1], str(entry[0])))]
+        return [{"host": host, **self._host_so_far(host, waiting).to_dict()} for host in top], [
+            self._network_so_far(key, waiting) for key in over
         ]
+
+    def _host_so_far(self, host: str, waiting: list[Sighting]) -> HostRow:
+        row = HostRow()
+        if host in self._hosts.rows:
+            row.merge(self._hosts.rows[host])
+        for seen in waiting:
+            if seen.host == host:
+                row.add(seen)
+        return row
+
+    def _network_so_far(self, key: CarrierKey | None, waiting: list[Sighting]) -> Json:
+        row, there = NetworkRow(), self._unattributed if key is None else self._networks.rows.get(key)
+        if there is not None:
+            row.merge(there)
+        for seen in waiting:
+            if _key_of(seen.leak.network) == key:
+                row.add(seen)
+        return {"network": None if key is None else row.to_dict(key), **row.tally.to_dict()}
+
+    def _shown_waiting(self) -> Iterator[Sighting]:
+        return (seen for row in self._waiting if (seen := row.sighting()).around.shown)
 
     def to_dict(self) -> Json:
         """The `summary` object of the result."""
@@ -429,6 +498,7 @@ class Summary:
     def _losses(self, kind: str) -> dict[str, int]:
         losses = Losses()
         losses.merge(self.losses)
+        losses["summary.trackers-folded"] += self._tracked_apart
         losses["summary.joins-folded"] += self._miscounted() if self._folded is None else self._folded
         losses["summary.behaviours-folded"] += self._behaviours.rest.tally.leaks
         losses["summary.hosts-folded"] += self._host_requests.rest.n
@@ -485,6 +555,10 @@ class Summary:
 
 def _carrier_key(carrier: Carrier) -> CarrierKey:
     return CarrierKey(carrier.name, carrier.country, carrier.mcc, carrier.mnc)
+
+
+def _key_of(carrier: Carrier | None) -> CarrierKey | None:
+    return None if carrier is None else _carrier_key(carrier)
 
 
 def _waits_for(seen: Sighting) -> int:

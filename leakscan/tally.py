@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from leakscan.distinct import Bounded, Distinct, Links
+from leakscan.distinct import Bounded, Distinct, Links, stable_hash
 from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Leak
 from leakscan.origin import CONSISTENT, UNKNOWN
 
@@ -59,6 +59,12 @@ class Sighting(NamedTuple):
     raised: bool = False  # its confidence was, by the whole
     leaks: int = 1
     last: tuple[int, str] | None = None  # time of the last of several, as in Tally
+
+
+def sighting(leak: Leak, time_ns: int, rotating: bool, around: Around) -> Sighting:
+    """What all rows need of a leak."""
+    host = clip(leak.host)
+    return Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host), around)
 
 
 def clip(text: str) -> str:

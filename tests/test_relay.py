@@ -53,6 +53,18 @@ def test_the_same_as_in_one_process(always, capture, tmp_path, format_name):
     assert (here[0], "file.cut" in here[2]) == (1, True)
 
 
+def test_neighbours_come_over_too(always, tmp_path):
+    arp = bytes(12) + b"\x08\x06\0\1\x08\0\6\4\0\1" + bytes(6) + bytes((192, 0, 2, 1)) + bytes(10)
+    path = tmp_path / "some.pcap"
+    path.write_bytes(pcap([*frames(request("/", "x-up-calling-line-id: 447700900123")), arp]))
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 16)
+    arguments = ("-f", "json", "--pseudonym-key", str(key), str(path))
+    here, there = result("-j", "1", *arguments), result(*arguments)
+    assert there == here
+    assert '"local_requests":1' in there[1]
+
+
 def test_when_it_pays(always, capture, monkeypatch):
     assert relay.pays([capture], None)
     assert not relay.pays([capture], 1)

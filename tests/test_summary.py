@@ -435,6 +435,20 @@ def test_what_found_no_place_to_wait_is_a_loss_only_if_waiting_would_have_paid(m
     assert made.to_dict()["coverage"]["losses"]["other"] == {"summary.joins-folded": 3}
 
 
+def test_what_leads_so_far_counts_what_waits() -> None:
+    made = Summary()
+    for number, waits in enumerate([True, False, True]):
+        one = leak(f"44770090000{number}", host=f"h{number // 2}.example", bearer="unknown" if waits else "cellular")
+        made.add_request(host=one.host, network=None, bearer=one.bearer, time_ns=START_NS, client=CLIENT)
+        made.add(one, time_ns=START_NS, rotating=False, around=Around(client=CLIENT))
+    hosts, networks = made.leading(1)
+    assert made.leaks_so_far() == 3
+    assert [(row["host"], row["leaks"], row["subscribers"]) for row in hosts] == [("h0.example", 2, 2)]
+    assert [(row["network"]["name"], row["leaks"]) for row in networks] == [("Testnet", 3)]
+    rows = made.to_dict()
+    assert (rows["hosts"][0]["leaks"], rows["carriers"][0]["leaks"]) == (2, 3)
+
+
 def test_coverage_is_the_stages() -> None:
     coverage = Coverage(
         frames=7, bytes=700, streams=2, requests=1, tls_streams=1, tcp_payload_bytes=90, examined_bytes=9
@@ -493,7 +507,9 @@ def folded(parts: list[Event]) -> Summary:
         network, bearer = (one.network, one.bearer) if one else (None, "unknown")
         made.add_request(host=host, network=network, bearer=bearer, time_ns=time_ns, client=around.client)
         if one is not None:
-            manner = Manner(around.client or 1, around.same, around.same, stable_hash(host), around.shown, 1)
+            manner = Manner(
+                around.client or 1, around.client or 1, around.same, around.same, stable_hash(host), around.shown, 1
+            )
             made.add(one, time_ns=time_ns, rotating=rotating, around=around, manner=manner)
             made.explain(one.rule, f"what {one.identifier} is")
         if rotating:
