@@ -12,10 +12,10 @@ from tests.builders import START_NS, pcap
 from tests.streams import frames, request
 
 HOUR = 3600 * 10**9
-TOKEN = "01AbCdEfGhIj"
+TOKEN = "04abcdefghij"
 INJECTED = request("/", f"x-orange-id: {TOKEN}", host="shop.example")
 PASSED_ON = request(f"/pixel.gif?uid={TOKEN}", host="ads.example")
-STRANGER = request("/pixel.gif?uid=01ZzYyXxWwVv", host="ads.example")
+STRANGER = request("/pixel.gif?uid=05zzyyxxwwvv", host="ads.example")
 CLEAN = request("/style.css", host="shop.example")
 
 
