@@ -8,8 +8,9 @@ import pytest
 
 from leakscan.carriers import attribute, bearer_of
 from leakscan.model import Carrier, Field, Match, Message, Origin
-from leakscan.networks import ALWAYS, NEVER, NetworkEntry, Networks
+from leakscan.networks import NetworkEntry, Networks
 from leakscan.plmn import plmn_candidates
+from leakscan.times import ALWAYS, NEVER
 
 ETHERNET, RADIOTAP, NR1 = 1, 127, ("--networks entry 1",)
 O2 = Carrier("O2", "GB", "234", "10", NR1)
