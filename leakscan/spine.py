@@ -24,12 +24,13 @@ from leakscan.glance import Glance
 from leakscan.losses import Losses
 from leakscan.model import CONFIDENCES, Head, Leak, Match, Message, Origin, Pair, Recipient, endpoints
 from leakscan.networks import NetworkEntry, Networks
+from leakscan.policy import Policy
 from leakscan.protocols import message_of
 from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.sources import expand
 from leakscan.summary import Summary
-from leakscan.times import rfc3339
+from leakscan.times import ALWAYS, NEVER, between, rfc3339
 
 SCHEMA = 1
 MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
@@ -46,6 +47,10 @@ class Settings:
     pseudonym_key: bytes | None = None  # at least 16 bytes; None: random, for this run alone
     networks: Networks | None = None
     networks_name: str | None = None
+    policy: Policy | None = None
+    policy_name: str | None = None
+    since_ns: int = ALWAYS  # requests before this time are not examined, nor those from `until_ns` on
+    until_ns: int = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,10 @@ class Scan:
     def run(self) -> dict[str, Any]:
         """The `run` line of the result (docs/formats.md)."""
         settings = self._settings
-        networks = None if settings.networks_name is None else self._name(settings.networks_name)
+        files = {"networks": settings.networks_name, "policy": settings.policy_name}
+        named = {key: None if name is None else self._name(name) for key, name in files.items()}
+        span = {"since": settings.since_ns, "until": settings.until_ns}
+        times = {key: None if at in (ALWAYS, NEVER) else rfc3339(at, 6) for key, at in span.items()}
         return {
             "type": "run",
             "schema": SCHEMA,
@@ -94,7 +102,7 @@ class Scan:
             "captures": [{"name": self._name(name), "size": _size(name)} for name in self._names],
             "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
-            "settings": {"min_confidence": settings.min_confidence, "networks": networks},
+            "settings": {"min_confidence": settings.min_confidence, **named, **times},
         }
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
@@ -118,8 +126,12 @@ class Scan:
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
         losses, networks = self._reading.losses, self._settings.networks
+        since_ns, until_ns = self._settings.since_ns, self._settings.until_ns
         glance = Glance()
         for head in self._reading.heads():
+            if not since_ns <= head.time_ns < until_ns:
+                losses["message.out-of-time"] += 1
+                continue
             plain = glance.plain_host(head)
             if plain is not None:
                 self._count(head, plain)
@@ -192,18 +204,26 @@ class Scan:
             bearer=bearer,
             network=network,
             home_operator=home,
-            recipient=Recipient(),
+            recipient=self._recipient(message, match.identifier),
             fingerprint=fingerprint(match.rule, match.field.place, match.field.name, message.host),
             evidence=tuple(evidence),
             partial=message.partial,
+            rotating=match.rotating,
         )
+
+    def _recipient(self, message: Message, identifier: str) -> Recipient:
+        policy = self._settings.policy
+        if policy is None:
+            return Recipient()
+        return policy.recipient(message.host, message.server, identifier, message.time_ns)
 
 
 def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Summary]:
     """Leaks of the captures as they are found, then the Summary.
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
-    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` (path of its file).
+    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks` and `policy` (paths of
+    their files), `since` and `until` (RFC 3339: only requests from the one on and before the other).
     Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
     """
     made = _settings(settings)
@@ -216,7 +236,7 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
 
 
 def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
-    """What a list of header lines (name, value) gives away. Settings as for `scan`, but for `networks`."""
+    """What a list of header lines (name, value) gives away. Settings as for `scan`, but for files and times."""
     made = _settings(settings)
     concealer, losses = Concealer(made.pseudonym_key, made.show_values), Losses()
     least = CONFIDENCES.index(made.min_confidence)
@@ -240,7 +260,7 @@ def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
 
 
 def _settings(given: dict[str, Any]) -> Settings:
-    known = {"min_confidence", "show_values", "pseudonym_key", "networks"}
+    known = {"min_confidence", "show_values", "pseudonym_key", "networks", "policy", "since", "until"}
     for name in given:
         if name not in known:
             raise UsageError(f"unknown setting {name!r}; known are {', '.join(sorted(known))}")
@@ -249,9 +269,19 @@ def _settings(given: dict[str, Any]) -> Settings:
     key = given.get("pseudonym_key")
     if key is not None and len(key) < 16:
         raise UsageError("pseudonym_key has at least 16 bytes")
-    path = given.get("networks")
-    networks = None if path is None else Networks.load(str(path))
-    return Settings(**{**given, "networks": networks, "networks_name": None if path is None else str(path)})
+    files = {name: None if given.get(name) is None else str(given[name]) for name in ("networks", "policy")}
+    since_ns, until_ns = between(given.get("since"), given.get("until"))
+    return Settings(
+        min_confidence=given.get("min_confidence", "probable"),
+        show_values=given.get("show_values", False),
+        pseudonym_key=key,
+        networks=None if files["networks"] is None else Networks.load(files["networks"]),
+        networks_name=files["networks"],
+        policy=None if files["policy"] is None else Policy.load(files["policy"]),
+        policy_name=files["policy"],
+        since_ns=since_ns,
+        until_ns=until_ns,
+    )
 
 
 def _raw(match: Match) -> tuple[str, ...]:

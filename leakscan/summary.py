@@ -2,19 +2,20 @@
 
 Comes in: one `add_request` for every readable request and one `add` for every leak that is shown (values masked
 unless the operator asked for them; host and name redacted alike). Goes out: the summary of the result, schema 1
-(docs/formats.md), and the verdicts: `outcome`, `counts`, `unread`, all read from behaviours and losses and from
-nowhere else. State: bounded by the constants here and in tally.py, whatever the capture holds. `merge` is commutative
-and associative.
+(docs/formats.md); what counts of it is the gate's to say (gate.py). State: bounded by the constants here and in
+tally.py, whatever the capture holds. `merge` is commutative and associative.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import NamedTuple
 
 from leakscan.distinct import Bounded, stable_hash
-from leakscan.losses import OTHER, UNREAD, Losses
+from leakscan.filenames import shown_name
+from leakscan.losses import OTHER, UNREAD, Losses, Problem
 from leakscan.model import CONFIDENCES, PARTNER_VERDICTS, SEVERITIES, Carrier, Coverage, Leak
 from leakscan.tally import (
     EXACT_IN_WHOLE,
@@ -28,6 +29,7 @@ from leakscan.tally import (
     Sighting,
     Tally,
     bump,
+    bump_all,
     clip,
 )
 from leakscan.timeline import Timeline
@@ -43,8 +45,6 @@ MAX_KINDS = 64
 
 LEAK, INCONCLUSIVE, NONE_FOUND = "leak", "inconclusive", "none-found"
 OTHER_HOSTS = "(other)"
-#: Recipients' verdicts that do not count: the partner was allowed to have it, and not in the clear.
-HARMLESS_VERDICTS = frozenset({"allowed"})
 
 
 class NameKey(NamedTuple):
@@ -56,6 +56,18 @@ class NameKey(NamedTuple):
 
     def to_dict(self) -> Json:
         return {"rule": self.rule, "place": self.place}
+
+
+class Counted(NamedTuple):
+    """Requests counted elsewhere: what a summary says of them and its leaks do not."""
+
+    requests: int
+    leaking_requests: int
+    hosts: Mapping[str, int]
+    other_hosts: int  # requests to hosts that have no row
+    networks: Sequence[tuple[Carrier | None, int, Mapping[str, int]]]  # requests in all and by bearer
+    other_networks: tuple[int, Mapping[str, int]]
+    timeline: Timeline
 
 
 class Count:
@@ -80,6 +92,7 @@ class Summary:
         self.outside = Tally(EXACT_IN_WHOLE)  # leaks to whoever is no partner of the policy; all, where there is none
         self.rules: dict[str, str] = {}  # what the rules that found something mean; as many as the catalogue has
         self.leaking_requests = 0
+        self.max_drops: float | None = None  # per cent of the frames that may have been dropped while capturing
         self.timeline = Timeline()
         self._request_has_leak = False
         self._behaviours: Bounded[BehaviourKey, Behaviour] = Bounded(MAX_BEHAVIOURS, Behaviour)
@@ -104,6 +117,20 @@ class Summary:
         row.tally.requests += 1
         bump(row.bearer_requests, bearer)
         self.timeline.add_request(time_ns)
+
+    def restore(self, counted: Counted) -> None:
+        """Take over requests that were counted elsewhere; `add` for their leaks counts none of them again."""
+        self.total.requests += counted.requests
+        self.leaking_requests += counted.leaking_requests
+        self._request_has_leak = True
+        for host, requests in counted.hosts.items():
+            self._host_requests.at(clip(host)).n += requests
+        self._host_requests.rest.n += counted.other_hosts
+        rows = [(self._network(carrier), requests, bearers) for carrier, requests, bearers in counted.networks]
+        for row, requests, bearers in [*rows, (self._networks.rest, *counted.other_networks)]:
+            row.tally.requests += requests
+            bump_all(row.bearer_requests, bearers)
+        self.timeline.merge(counted.timeline)
 
     def add(self, leak: Leak, *, time_ns: int, rotating: bool) -> None:
         """One leak of the request added last. A rotating token does not tell one subscriber from another."""
@@ -153,16 +180,6 @@ class Summary:
             return LEAK
         return INCONCLUSIVE if not self.requests or self.unread() else NONE_FOUND
 
-    def counts(self, fail_on: str) -> bool:
-        """Whether a behaviour is at or above `fail_on`, one of SEVERITIES or "none", and not covered: exit code 1."""
-        if fail_on == "none":
-            return False
-        least = SEVERITIES.index(fail_on)
-        return any(
-            behaviour.tally.severity >= least and not behaviour.tally.verdicts.keys() <= HARMLESS_VERDICTS
-            for behaviour in self._all_behaviours()
-        )
-
     def unread(self) -> bool:
         """Whether something that should have been read was not: exit code 3."""
         return bool(self._losses(UNREAD))
@@ -175,6 +192,7 @@ class Summary:
             "total": {**self.total.to_dict(), "leaking_requests": self.leaking_requests},
             "outside": self.outside.to_dict(self.requests),
             "behaviours": self._behaviour_rows(),
+            "folded": self._folded_row(),
             "names": self._name_rows(),
             "rules": dict(sorted(self.rules.items())),
             "hosts": self._host_rows(),
@@ -185,6 +203,7 @@ class Summary:
                 **asdict(self.coverage),
                 "requests": self.requests,
                 "losses": {UNREAD: self._losses(UNREAD), OTHER: self._losses(OTHER)},
+                "problems": [_problem(problem) for problem in self.losses.by_name],
             },
         }
 
@@ -205,11 +224,19 @@ class Summary:
         losses.merge(self.losses)
         losses["summary.behaviours-folded"] += self._behaviours.rest.tally.leaks
         losses["summary.hosts-folded"] += self._host_requests.rest.n
+        dropped = losses["capture.dropped"]
+        if self.max_drops is not None and dropped * 100 > self.max_drops * (self.coverage.frames + dropped):
+            losses["capture.drops-over"] += dropped
         return losses.of_kind(kind)
 
     def _behaviour_rows(self) -> list[Json]:
         rows = [behaviour.row(key._asdict()) for key, behaviour in self._behaviours]
         return sorted(rows, key=lambda row: (*_worst_first(row), row["fingerprint"]))
+
+    def _folded_row(self) -> Json | None:
+        """Behaviours past the bound, as if they were one: what counts must not depend on which have a row."""
+        folded = self._behaviours.rest
+        return folded.row({"fingerprint": None}) if folded.tally.leaks else None
 
     def _name_rows(self) -> list[Json]:
         """Behaviours without the host: what one header, cookie or parameter did to everybody, wherever it went."""
@@ -241,6 +268,10 @@ class Summary:
         if rest or self._hosts.rest.leaks:
             rows.append({"host": OTHER_HOSTS, **self._hosts.rest.to_dict(rest)})
         return rows
+
+
+def _problem(problem: Problem) -> Json:
+    return {**problem._asdict(), "capture": shown_name(problem.capture)}
 
 
 def _worst_first(row: Json) -> tuple[int, int, int]:

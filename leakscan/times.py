@@ -6,6 +6,8 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
+from leakscan.errors import UsageError
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 #: Before and after every packet time.
@@ -40,6 +42,20 @@ def moment_ns(text: str, end: bool = False) -> int:
         return _day_ns(date.fromisoformat(text)) + (_nanoseconds(_DAY) if end else 0)
     moment = datetime.fromisoformat(text)
     return _nanoseconds((moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment) - _EPOCH)
+
+
+def between(since: str | None, until: str | None) -> tuple[int, int]:
+    """From `since` on and before `until`, both as the operator wrote them. Raises UsageError."""
+    span = [ALWAYS, NEVER]
+    for index, (flag, text) in enumerate((("since", since), ("until", until))):
+        if text is not None:
+            try:
+                span[index] = moment_ns(text, end=flag == "until")
+            except ValueError:
+                raise UsageError(f"{flag}: {text!r} is no time such as 2012-01-25T14:00Z or 2012-01-25") from None
+    if span[1] <= span[0]:
+        raise UsageError("until: lies before since")
+    return span[0], span[1]
 
 
 def rfc3339_ns(text: str) -> tuple[int, int]:

@@ -26,6 +26,7 @@ ROOMS = [
     "times",
     "pieces",
     "checksum",
+    "tomlfile",
     "show",
     "filenames",
     "plmn",
@@ -49,16 +50,25 @@ ROOMS = [
     "fingerprint",
     "conceal",
     "carriers",
+    "policy",
     "tally",
     "summary",
+    "baseline",
+    "ignores",
+    "gate",
     "spine",
     "interrupt",
     "relay",
     "fleet",
+    "rulebook",
     "formats",
     "output",
     "progress",
+    "results",
     "job",
+    "report",
+    "keeper",
+    "config",
     "cli",
     "__main__",
 ]
@@ -122,7 +132,7 @@ def test_nobody_imports_scapy_and_every_file_says_what_it_is(path):
 
 
 def test_tables_and_folders_agree():
-    helpers = {"__init__", "charts", "rows", "sections", "sparkline", "words", "writer"}
+    helpers = {"__init__", "charts", "places", "rows", "sections", "sparkline", "words", "writer"}
     files = {path.stem for path in (HOUSE / "formats").glob("*.py")} - helpers
     assert files == set(formats.FORMATS)
     assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__", "heads"} == set(PROTOCOLS)
@@ -152,6 +162,9 @@ HEAVY = ["numpy", "scapy", "phonenumbers", "rich", "dpkt", "publicsuffixlist", "
         (["--version"], HEAVY),
         (["analyse", "--help"], HEAVY),
         (["analyse", "-f", "jsonl", "fixtures/clean.pcap"], ["scapy", "rich", "jinja2"]),
+        (["report", "-f", "jsonl", "fixtures/clean.leaks.jsonl"], ["scapy", "rich", "phonenumbers", "jinja2"]),
+        (["policy", "check", "fixtures/o2-2012.policy.toml"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
+        (["config", "show"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
         (["requests", "fixtures/clean.pcap"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
     ],
     ids=" ".join,
