@@ -9,7 +9,8 @@ import pytest
 from leakscan import carriers
 from leakscan.carriers import Attributor, Place
 from leakscan.model import Carrier, Field, Match, Message, Origin
-from leakscan.networks import ALWAYS, NEVER, NetworkEntry, Networks
+from leakscan.times import ALWAYS, NEVER
+from leakscan.networks import, NetworkEntry, Networks
 from leakscan.plmn import plmn_candidates
 
 NR1 = ("--networks entry 1",)
