@@ -110,7 +110,7 @@ def show_config(defaults: Mapping[str, Any], values: Mapping[str, tuple[Any, str
     """Print every value as TOML, and where it comes from."""
     for key, default in defaults.items():
         value, origin = values.get(key, (default, "default"))
-        if value == () or not isinstance(value, bool | int | float | str | list | tuple):  # click marks what has no default
+        if value == () or not isinstance(value, str | int | float | list | tuple):  # click marks what has no default
             _print(f"# {key} is not set")
         else:
             _print(f"{key} = {_toml(value)}  # {origin}")

@@ -26,7 +26,7 @@ from leakscan.job import ResultOptions, finish, gate_rules, open_writers, wanted
 from leakscan.model import CONFIDENCES
 from leakscan.policy import Policy
 from leakscan.progress import Progress
-from leakscan.results import SCHEMA, SEVERAL, Found, Result
+from leakscan.results import SCHEMA, SEVERAL, Found, Result, Settled, settled_key
 from leakscan.spine import Settings
 from leakscan.summary import Summary
 
@@ -157,6 +157,8 @@ class Merged:
         for group in groups:
             whole.merge(group)
         summary = whole.to_dict()
+        for result in self._results:
+            _settle(summary, result.settled())
         if len(groups) > 1:
             _as_ranges(summary, rows)
         remarks = list(self._remarks(summary))
@@ -238,3 +240,18 @@ def _with_parties(where: tuple[Hashable, ...], row: Json) -> Iterator[tuple[Hash
 
 def _party(party: Json) -> Hashable:
     return party["name"], party["country"], party["mcc"], party["mnc"]
+
+
+def _settle(summary: Json, settled: dict[str, dict[tuple[str, ...], Settled]]) -> None:
+    """Take over what a result's whole told of its behaviours: who put it there, what was raised."""
+    for table, known in settled.items():
+        for row in summary[table]:
+            said = known.get(settled_key(row))
+            if said is None:
+                continue
+            if row["origin"] == "unknown" and said.evidence:
+                row["origin"] = said.origin
+            if row["origin"] == said.origin:
+                row["origin_evidence"] = [*dict.fromkeys((*row["origin_evidence"], *said.evidence))]
+            row["confidence"] = max(row["confidence"], said.confidence, key=CONFIDENCES.index)
+            row["raised"] = max(row["raised"], said.raised)

@@ -69,6 +69,20 @@ class Run(NamedTuple):
     settings: Json
 
 
+class Settled(NamedTuple):
+    """What a summary says of a behaviour and its leaks' lines do not."""
+
+    origin: str
+    evidence: tuple[str, ...]
+    confidence: str
+    raised: int
+
+
+def settled_key(row: Json) -> tuple[str, ...]:
+    """What tells a behaviour, or a name, from the others."""
+    return tuple(str(row.get(key)) for key in ("fingerprint", "rule", "place", "name"))
+
+
 class Found(NamedTuple):
     """One leak that was read."""
 
@@ -115,6 +129,17 @@ class Result:
             return {}
         inner = self._tail.inner("rules")
         return {redact(name): redact(inner.text(name)) for name in inner.row}
+
+    def settled(self) -> dict[str, dict[tuple[str, ...], Settled]]:
+        """What only the whole of these captures could tell: of each behaviour and name, by what tells it apart."""
+        found: dict[str, dict[tuple[str, ...], Settled]] = {"behaviours": {}, "names": {}}
+        for table, rows in found.items():
+            for line in self._tail.inners(table) if table in self._tail.row else ():
+                if "origin_evidence" in line.row:
+                    origin, confidence = line.choice("origin", ORIGINS), line.choice("confidence", CONFIDENCES)
+                    said = Settled(origin, line.texts("origin_evidence"), confidence, line.count("raised"))
+                    rows[settled_key(line.row)] = said
+        return found
 
     def leaks(self, concealer: Concealer) -> Iterator[Found]:
         """Each leak, masked again."""
