@@ -58,7 +58,6 @@ ROOMS = [
     "origin",
     "tally",
     "joins",
-    "trackers",
     "summary",
     "around",
     "spine",

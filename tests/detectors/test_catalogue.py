@@ -15,7 +15,7 @@ from leakscan.losses import Losses
 from leakscan.model import Field, Match
 
 #: Modules of the folder that hold no check.
-SHARED = {"catalogue", "encodings", "names", "verdict", "scan"}
+SHARED = {"catalogue", "encodings", "names", "verdict", "scan", "unknown"}
 SIGNATURES = list(builtin().signatures.values())
 
 
