@@ -59,7 +59,7 @@ class Glance:
     def _plain_host(self, head: Head, fresh: list[bytes]) -> str | None:
         """What the detectors say; to `fresh` the lines that it asked them about."""
         lines = head.lines
-        if head.partial or len(lines) > MAX_FIELDS:
+        if head.partial or head.body or len(lines) > MAX_FIELDS:
             return None
         first, known = lines[0], self._lines
         target = self._targets.get(first)

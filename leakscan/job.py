@@ -59,6 +59,7 @@ class Options:
     asn_db: str | None
     responses: bool
     known: str | None
+    bodies: bool
     jobs: int | None
     quiet: bool
     progress: str
@@ -145,6 +146,7 @@ def settings_of(options: Options, files: Files) -> Settings:
         responses=options.responses,
         known=files.known,
         known_name=options.known,
+        bodies=options.bodies,
     )
 
 
@@ -160,8 +162,9 @@ def _reading(
     from leakscan import relay
 
     if not options.responses and relay.pays(names, options.jobs):
-        return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve))
-    return Reading(series(names, losses, progress.advance), losses, options.sieve, options.responses)
+        return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve, options.bodies))
+    batches = series(names, losses, progress.advance)
+    return Reading(batches, losses, options.sieve, options.responses, options.bodies)
 
 
 def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:

@@ -88,7 +88,7 @@ def live(options: Options, capture: Capture) -> int:
         if capture.write is not None:
             recorder = _recorder(capture, losses, view)
             batches = recorder.through(batches)
-        scan = Scan(Reading([batches], losses, options.sieve, options.responses), names, settings)
+        scan = Scan(Reading([batches], losses, options.sieve, options.responses, options.bodies), names, settings)
         run = _run_line(scan, capture.wish)
         writers = _writers(wanted, options, view, stack)
         watch.begin(_Status(scan.summary, frames, capture.max_drops, view, run))

@@ -86,6 +86,10 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     ),
     "http.head-too-long": (UNREAD, "request heads past the limits for bytes or lines; the first part was searched"),
     "http.body-skipped": (OTHER, "request bodies, not searched"),
+    "http.body-too-long": (OTHER, "request bodies past the limit; the first part was searched"),
+    "http.body-cut": (OTHER, "request bodies of which a part is missing; the rest was searched"),
+    "http.body-undecodable": (OTHER, "request bodies in a coding that cannot be undone, or broken"),
+    "http.body-evicted": (UNREAD, "unfinished request bodies given up, too many were waiting; they were searched"),
     "http.response-skipped": (OTHER, "responses, or parts of them, that --responses could not read"),
     "http.resynchronised": (OTHER, "times the parser had to look for the next request line"),
     "http.tunnel": (OTHER, "streams that became something else: CONNECT, Upgrade"),
@@ -98,6 +102,9 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "write.stream-cut": (OTHER, "streams that leaked, kept without their first frames: those were no longer in memory"),
     "write.stream-dropped": (OTHER, "streams that leaked, not kept to their end: too many were followed at once"),
     "write.stream-forgotten": (OTHER, "leaks whose stream was not kept: its frames were no longer in memory"),
+    # the check page and the middleware
+    "request.failed": (UNREAD, "requests that could not be examined, through a fault of leakscan's"),
+    "record.not-kept": (OTHER, "leaks that were counted, but of which the record holds no line"),
     # summary
     "summary.hosts-folded": (OTHER, "requests to hosts past the bound, counted together as (other)"),
     "summary.behaviours-folded": (UNREAD, "leaks of behaviours past the bound, counted only in the totals"),

@@ -150,6 +150,7 @@ class Head(NamedTuple):
     begins_in: str  # capture that holds `frame`: differs from origin.capture when a series cuts the head
     teid: int | None
     partial: bool  # the head was cut
+    body: bytes = b""  # what was kept of it, without chunk framing, if bodies are asked for
 
 
 class Answer(NamedTuple):
@@ -188,6 +189,7 @@ class Message:
     host: str  # lower case, no port; the server's address when the request names none
     headers: tuple[Pair, ...]
     partial: bool  # the head was cut
+    body: bytes = b""  # as in Head
 
 
 class Field(NamedTuple):

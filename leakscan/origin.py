@@ -165,7 +165,7 @@ class Spread:
 
 def _few(some: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
     """The smallest of both."""
-    return some if set(more) <= set(some) else tuple(sorted({*some, *more})[:FEW])
+    return some if all(one in some for one in more) else tuple(sorted({*some, *more})[:FEW])
 
 
 def mms_centre(message: Message) -> str:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from leakscan import __version__
 from leakscan.around import gateway_of, manners_of, persons
+from leakscan.bodies import content
 from leakscan.carriers import LINKS_WITH_NEIGHBOURS, AsnDatabase, Attributor, Place, bearer_of, of_path
 from leakscan.conceal import Concealer
 from leakscan.detectors import builtin, catalogue_version, detect
@@ -22,7 +23,7 @@ from leakscan.detectors.unknown import unknown_tokens
 from leakscan.distinct import stable_hash
 from leakscan.echoes import surplus
 from leakscan.errors import UsageError
-from leakscan.fields import everything, fields, pairs_fields
+from leakscan.fields import body_everything, body_fields, everything, fields, header, pairs_fields
 from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
@@ -32,6 +33,7 @@ from leakscan.model import (
     CONFIDENCES,
     TUNNEL_KINDS,
     Answer,
+    Coverage,
     Field,
     Head,
     Leak,
@@ -42,13 +44,10 @@ from leakscan.model import (
     Recipient,
     endpoints,
 )
-from leakscan.neighbours import client_hash
+from leakscan.neighbours import Neighbours, client_hash
 from leakscan.networks import Networks
 from leakscan.origin import CLIENT_SENT, INJECTED, OWN, mms_centre
 from leakscan.protocols import message_of
-from leakscan.reading import Reading
-from leakscan.series import series
-from leakscan.sources import expand
 from leakscan.summary import Summary
 from leakscan.tally import PERSONAL, Around, Sighting, sighting
 from leakscan.timeline import hour_of
@@ -59,7 +58,10 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 #: What the library's functions can be told.
-SETTINGS = frozenset({"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db", "responses", "known"})
+SETTINGS = frozenset(
+    {"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db", "responses", "known", "bodies"}
+)
+KNOWN_MEANS = "A value of the operator's own, from the file of --known."
 MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
 MAX_BEARERS = 4096  # kinds of requests (capture, tunnel, network) whose bearer is remembered
 MM1 = "multimedia message to its centre (MM1)"
@@ -80,6 +82,7 @@ class Settings:
     responses: bool = False
     known: Known | None = None
     known_name: str | None = None
+    bodies: bool = False  # read them, too
 
 
 class _Request(NamedTuple):
@@ -112,11 +115,23 @@ class Finding:
     evidence: tuple[str, ...]
 
 
+class Exchanges(Protocol):
+    """Where requests come from: captures (reading.py), or whoever receives them."""
+
+    losses: Losses
+    coverage: Coverage
+    neighbours: Neighbours
+
+    def exchanges(self) -> Iterator[Head | Answer]: ...
+
+    def stop(self) -> None: ...
+
+
 class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
 
     def __init__(
-        self, reading: Reading, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
+        self, reading: Exchanges, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
     ) -> None:
         self._reading = reading
         self._names = names
@@ -135,7 +150,9 @@ class Scan:
         settings = self._settings
         networks = None if settings.networks_name is None else self._name(settings.networks_name)
         systems = None if settings.systems is None else self._name(settings.systems.path)
-        known = {} if settings.known_name is None else {"known": self._name(settings.known_name)}
+        asked: dict[str, Any] = {} if settings.known_name is None else {"known": self._name(settings.known_name)}
+        if settings.bodies:
+            asked["bodies"] = True
         return {
             "type": "run",
             "schema": SCHEMA,
@@ -145,7 +162,7 @@ class Scan:
             "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
             "settings": {"min_confidence": settings.min_confidence, "networks": networks, "asn_db": systems}
-            | {"responses": settings.responses, **known},
+            | {"responses": settings.responses, **asked},
         }
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
@@ -168,8 +185,7 @@ class Scan:
 
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
-        losses, known = self._reading.losses, self._settings.known
-        glance = Glance(values=known)
+        glance = Glance(values=self._settings.known)
         for head in self._reading.exchanges():
             if isinstance(head, Answer):
                 yield from self._echoed(head)
@@ -181,9 +197,7 @@ class Scan:
                     self._watch(message_of(head), glance.unknown, alone=True)
                 continue
             message = message_of(head)
-            matches = detect(fields(message, losses), losses)
-            if known is not None and known.search(head.raw):
-                matches = known.matches(everything(message.target, message.headers), matches)
+            matches = self._matches(message, head.raw)
             yield from self._leaks_of(message, matches)
             if unknown := unknown_tokens(message.headers, builtin()):
                 self._watch(message, unknown, alone=not any(map(self._is_shown, matches)))
@@ -254,11 +268,25 @@ class Scan:
                     continue
             leak = self._leak(request, match)
             if match.rule not in summary.rules:
-                summary.explain(match.rule, builtin().explain(match.rule))
+                summary.explain(match.rule, builtin().explain(match.rule) or KNOWN_MEANS)
             around = Around(shown, same.get(number, 0), client, gateway)
             summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around, manner=manner)
             if shown:
                 yield message.origin.capture, leak
+
+    def _matches(self, message: Message, raw: bytes) -> list[Match]:
+        """What the detectors find in a request, whose head is `raw`, and what is known."""
+        losses, known = self._reading.losses, self._settings.known
+        found, body, kind = fields(message, losses), b"", header(message, "content-type")
+        if message.body:
+            body = content(message.body, header(message, "content-encoding"), losses)
+            found += body_fields(body, kind, losses)
+        matches = detect(found, losses)
+        if known is not None and known.search(raw):
+            matches = known.matches(everything(message.target, message.headers), matches)
+        if known is not None and body and known.search(body):
+            matches = known.matches(body_everything(body, kind), matches)
+        return matches
 
     def _count(self, head: Head, host: str) -> None:
         """A request in which nothing was found: into the summary with it."""
@@ -324,12 +352,17 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
     `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks`, `asn_db` and `known`
-    (paths of those files), `responses` (False). Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
+    (paths of those files), `responses` and `bodies` (False). Raises CaptureUnavailable, FileMistake, UsageError
+    (leakscan.errors).
     """
+    from leakscan.reading import Reading  # late: numpy and dpkt, which `scan_headers` does not need
+    from leakscan.series import series
+    from leakscan.sources import expand
+
     made = _settings(settings)
     losses = Losses()
     names = expand([str(capture) for capture in captures], losses)
-    found = Scan(Reading(series(names, losses), losses, responses=made.responses), names, made)
+    found = Scan(Reading(series(names, losses), losses, responses=made.responses, bodies=made.bodies), names, made)
     yield from found.leaks()
     yield from found.rest()
     yield found.summary

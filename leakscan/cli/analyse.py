@@ -61,6 +61,7 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
     "--known", metavar="FILE", default=None,
     help="TOML: your own identifiers, to be found in every form and place (docs/known.md).",
 )  # fmt: skip
+@click.option("--bodies", is_flag=True, default=False, help="Search the bodies of requests, too.")
 @click.option(
     "-j", "--jobs", type=click.IntRange(1), default=None, metavar="N",
     help="Scan several captures at once, on N cores; all there are by default.",
