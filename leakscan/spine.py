@@ -27,6 +27,7 @@ from leakscan.fields import body_everything, body_fields, everything, fields, he
 from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
+from leakscan.joins.trackers import RULE
 from leakscan.losses import Losses
 from leakscan.model import (
     CONFIDENCES,
@@ -52,7 +53,6 @@ from leakscan.summary import Summary
 from leakscan.tally import PERSONAL, Around, Sighting, sighting
 from leakscan.timeline import hour_of
 from leakscan.times import ALWAYS, NEVER, between, rfc3339
-from leakscan.trackers import RULE
 
 if TYPE_CHECKING:
     from leakscan.known import Known

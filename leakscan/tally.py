@@ -230,6 +230,10 @@ class CarrierKey(NamedTuple):
     mnc: str | None
 
 
+def carrier_key(carrier: Carrier) -> CarrierKey:
+    return CarrierKey(carrier.name, carrier.country, carrier.mcc, carrier.mnc)
+
+
 class Party:
     """A network or a home operator: the evidence that named it, and its leaks."""
 
@@ -261,7 +265,7 @@ class Parties(Bounded[CarrierKey, Party]):
 
     def add(self, carrier: Carrier | None, seen: Sighting) -> None:
         if carrier is not None:
-            party = self.at(CarrierKey(carrier.name, carrier.country, carrier.mcc, carrier.mnc))
+            party = self.at(carrier_key(carrier))
             party.learn(carrier.evidence)
             party.tally.add(seen)
 

@@ -61,7 +61,6 @@ ROOMS = [
     "policy",
     "tally",
     "joins",
-    "trackers",
     "summary",
     "around",
     "baseline",

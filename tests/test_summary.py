@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leakscan import joins, tally
 from leakscan import losses as losses_module
 from leakscan import summary as module
-from leakscan import tally
 from leakscan.distinct import stable_hash
 from leakscan.gate import Rules, judge
 from leakscan.losses import Losses
@@ -352,7 +352,7 @@ def test_several_that_wait_in_one_request() -> None:
 
 
 def test_past_the_bound_leaks_count_as_their_line_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    monkeypatch.setattr(joins, "MAX_WAITING", 2)
     numbers = [f"44770090010{number}" for number in range(5)]
     confirmed = [(leak(number, name="y"), True) for number in numbers]
     rows = propagated(*((leak(number, **HINT), True) for number in numbers), *confirmed).to_dict()
@@ -417,7 +417,7 @@ def test_the_same_gateway_is_the_same_network(known: list[Any], network: str | N
 
 
 def test_what_found_no_place_to_wait_is_a_loss_only_if_waiting_would_have_paid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_WAITING", 1)
+    monkeypatch.setattr(joins, "MAX_WAITING", 1)
     made = Summary()
     for number in range(4):
         one = leak(f"44770090000{number}", bearer="unknown")
@@ -527,11 +527,13 @@ def test_merge_is_commutative_and_associative(seed: int, one: int, two: int) -> 
     with pytest.MonkeyPatch.context() as patch:
         bounds = {"MAX_BEHAVIOURS": 4, "MAX_HOSTS": 6, "MAX_LEAKING_HOSTS": 4, "MAX_CLEAN_ROWS": 3, "MAX_NAMES": 2}
         bounds |= {"MAX_KINDS": 2, "MAX_PARTIES": 2, "EXACT_IN_WHOLE": 4}
-        bounds |= {"MAX_WAITING": 6, "MAX_WAITING_REQUESTS": 3, "MAX_CONFIRMED": 5}
-        bounds |= {"MAX_CLIENTS": 4, "MAX_GATEWAYS": 3, "MAX_SPREADS": 3}
         for name, bound in bounds.items():
             patch.setattr(module, name, bound)
         patch.setattr(losses_module, "MAX_PROBLEMS", 3)
+        bounds = {"MAX_WAITING": 6, "MAX_WAITING_REQUESTS": 3, "MAX_CONFIRMED": 5}
+        bounds |= {"MAX_CLIENTS": 4, "MAX_GATEWAYS": 3, "MAX_SPREADS": 3}
+        for name, bound in bounds.items():
+            patch.setattr(joins, name, bound)
         for name, bound in {"MAX_PARTIES": 1, "MAX_EVIDENCE": 2, "MAX_NAMED_HOSTS": 2}.items():
             patch.setattr(tally, name, bound)
         low, high = sorted((one, two))

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakscan import summary as module
 from leakscan.cli import run
 from leakscan.detectors import builtin
 from leakscan.detectors.unknown import STANDARD, may_track, unknown_tokens
@@ -159,8 +158,8 @@ def test_any_order_and_any_split_give_the_same(seed: int, at: int) -> None:
         value = rng.choice([token(visit.client), token(visit.client), token(rng.random())])
         events.append((visit, value, rng.choice(["X-Lk", "X-Lk", "x-lk", "X-Other", f"X-{rng.randrange(9)}"])))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MAX_TRACKERS", 3)
-        patch.setattr("leakscan.trackers.MAX_ROWS", 5)
+        patch.setattr("leakscan.joins.MAX_TRACKERS", 3)
+        patch.setattr("leakscan.joins.trackers.MAX_ROWS", 5)
         patch.setattr("leakscan.origin.MAX_VALUES", 3)
 
         def folded(parts: list[Any]) -> Summary:
@@ -178,7 +177,7 @@ def test_any_order_and_any_split_give_the_same(seed: int, at: int) -> None:
 
 
 def test_past_the_bound_leaks_are_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leakscan.trackers.MAX_ROWS", 5)
+    monkeypatch.setattr("leakscan.joins.trackers.MAX_ROWS", 5)
     made = Summary()
     for visit in VISITS:
         watch(made, visit, token(visit.client))
