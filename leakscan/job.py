@@ -36,6 +36,7 @@ from leakscan.times import between, rfc3339
 
 if TYPE_CHECKING:
     from leakscan.carriers import AsnDatabase
+    from leakscan.detectors.catalogue import Catalogue
     from leakscan.fleet import Fleet
     from leakscan.known import Known
     from leakscan.spine import Scan, Settings
@@ -79,6 +80,7 @@ class Options(ResultOptions):
     asn_db: str | None
     responses: bool
     known: str | None
+    rules: str | None
     bodies: bool
     jobs: int | None
     progress: str
@@ -196,13 +198,14 @@ class Files(NamedTuple):
     known: Known | None
     since_ns: int
     until_ns: int
+    rules: Catalogue | None
 
 
 def files_of(options: Options) -> Files:
     """Raises FileMistake, UsageError."""
     key = None if options.pseudonym_key is None else read_key(options.pseudonym_key)
     networks = None if options.networks is None else Networks.load(options.networks)
-    systems, known = None, None
+    systems, known, rules = None, None, None
     if options.asn_db is not None:
         from leakscan.carriers import AsnDatabase  # late, as the next: not many want it
 
@@ -211,7 +214,11 @@ def files_of(options: Options) -> Files:
         from leakscan.known import Known
 
         known = Known.load(options.known)
-    return Files(key, networks, systems, known, *between(options.since, options.until))
+    if options.rules is not None:
+        from leakscan.detectors import with_rules  # late: see `analyse`
+
+        rules = with_rules(options.rules)
+    return Files(key, networks, systems, known, *between(options.since, options.until), rules)
 
 
 def settings_of(options: Options, files: Files, rules: Rules) -> Settings:
@@ -227,6 +234,8 @@ def settings_of(options: Options, files: Files, rules: Rules) -> Settings:
         responses=options.responses,
         known=files.known,
         known_name=options.known,
+        rules=files.rules,
+        rules_name=options.rules,
         bodies=options.bodies,
         policy=rules.policy,
         policy_name=rules.policy_name,

@@ -106,7 +106,7 @@ class Merged:
             "key_id": _only(run.key_id for run in runs),
             "values": "masked",
             "settings": {"min_confidence": settings.min_confidence, "networks": None, "asn_db": None, "policy": policy}
-            | {"known": None, "since": None, "until": None, "responses": False, "bodies": False},
+            | {"known": None, "rules": None, "since": None, "until": None, "responses": False, "bodies": False},
             "results": [
                 {
                     "name": shown_name(result.path),

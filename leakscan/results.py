@@ -303,7 +303,7 @@ def _run(line: Line) -> Run:
             "min_confidence": settings.choice("min_confidence", CONFIDENCES),
             **{
                 key: None if settings.row.get(key) is None else shown_name(settings.text(key))
-                for key in ("networks", "asn_db", "policy", "known", "since", "until")
+                for key in ("networks", "asn_db", "policy", "known", "rules", "since", "until")
             },
             **{key: key in settings.row and settings.flag(key) for key in ("responses", "bodies")},
         },

@@ -18,7 +18,8 @@ from leakscan.around import gateway_of, manners_of, persons
 from leakscan.bodies import content
 from leakscan.carriers import LINKS_WITH_NEIGHBOURS, AsnDatabase, Attributor, Place, bearer_of, of_path
 from leakscan.conceal import Concealer
-from leakscan.detectors import builtin, catalogue_version, detect
+from leakscan.detectors import builtin, detect, with_rules
+from leakscan.detectors.catalogue import Catalogue
 from leakscan.detectors.unknown import unknown_tokens
 from leakscan.distinct import stable_hash
 from leakscan.echoes import surplus
@@ -61,7 +62,7 @@ SCHEMA = 1
 #: What the library's functions can be told.
 SETTINGS = frozenset(
     {"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db", "known", "policy", "responses", "bodies"}
-    | {"since", "until"}
+    | {"rules", "since", "until"}
 )
 OWN_CENTRE = Recipient("allowed", None, "mms")
 KNOWN_MEANS = "A value of the operator's own, from the file of --known."
@@ -90,6 +91,13 @@ class Settings:
     bodies: bool = False  # read them, too
     since_ns: int = ALWAYS  # requests before this time are not examined, nor those from `until_ns` on
     until_ns: int = NEVER
+    rules: Catalogue | None = None  # the catalogue with the operator's rules; None: the built-in one
+    rules_name: str | None = None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is looked for."""
+        return self.rules or builtin()
 
 
 class _Request(NamedTuple):
@@ -160,6 +168,7 @@ class Scan:
             "asn_db": None if settings.systems is None else settings.systems.path,
             "policy": settings.policy_name,
             "known": settings.known_name,
+            "rules": settings.rules_name,
         }
         named = {key: None if name is None else self._name(name) for key, name in files.items()}
         span = {"since": settings.since_ns, "until": settings.until_ns}
@@ -169,7 +178,7 @@ class Scan:
             "type": "run",
             "schema": SCHEMA,
             "version": __version__,
-            "catalogue": catalogue_version(),
+            "catalogue": settings.catalogue.version,
             "captures": [{"name": self._name(name), "size": _size(name)} for name in self._names],
             "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
@@ -197,7 +206,8 @@ class Scan:
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
         since_ns, until_ns = self._settings.since_ns, self._settings.until_ns
-        glance = Glance(values=self._settings.known)
+        catalogue = self._settings.catalogue
+        glance = Glance(catalogue, self._settings.known)
         for head in self._reading.exchanges():
             if isinstance(head, Answer):
                 if since_ns <= head.request.time_ns < until_ns:
@@ -215,7 +225,7 @@ class Scan:
             message = message_of(head)
             matches = self._matches(message, head.raw)
             yield from self._leaks_of(message, matches)
-            if unknown := unknown_tokens(message.headers, builtin()):
+            if unknown := unknown_tokens(message.headers, catalogue):
                 self._watch(message, unknown, alone=not any(map(self._is_shown, matches)))
 
     def _watch(self, message: Message, tokens: Sequence[tuple[str, str]], alone: bool) -> None:
@@ -243,12 +253,12 @@ class Scan:
 
     def _echoed(self, answer: Answer) -> Iterator[tuple[str, Leak]]:
         """What a page says it was sent and the request did not have: somebody on the way added it."""
-        request = message_of(answer.request)
+        request, catalogue = message_of(answer.request), self._settings.catalogue
         listed = [field._replace(place="header") for field in surplus(request.headers, answer)]
-        found = [_as_injected(match) for match in detect(listed, Losses())]
+        found = [_as_injected(match) for match in detect(listed, Losses(), catalogue)]
         if not found:
             return
-        alone = not any(self._is_shown(match) for match in detect(fields(request, Losses()), Losses()))
+        alone = not any(self._is_shown(match) for match in detect(fields(request, Losses()), Losses(), catalogue))
         page = replace(
             request, origin=answer.origin, time_ns=answer.time_ns, frame=answer.frame, frame_end=answer.frame_end,
             begins_in=answer.origin.capture,
@@ -283,7 +293,7 @@ class Scan:
                     continue
             leak = self._leak(request, match)
             if match.rule not in summary.rules:
-                summary.explain(match.rule, builtin().explain(match.rule) or KNOWN_MEANS)
+                summary.explain(match.rule, self._settings.catalogue.explain(match.rule) or KNOWN_MEANS)
             around = Around(shown, same.get(number, 0), client, gateway)
             summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around, manner=manner)
             if shown:
@@ -296,7 +306,7 @@ class Scan:
         if message.body:
             body = content(message.body, header(message, "content-encoding"), losses)
             found += body_fields(body, kind, losses)
-        matches = detect(found, losses)
+        matches = detect(found, losses, self._settings.catalogue)
         if known is not None and known.search(raw):
             matches = known.matches(everything(message.target, message.headers), matches)
         if known is not None and body and known.search(body):
@@ -373,9 +383,10 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
     """Leaks of the captures as they are found, then the Summary.
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
-    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks`, `asn_db`, `known` and
-    `policy` (paths of those files), `responses` and `bodies` (False), `since` and `until` (RFC 3339: only requests from
-    the one on and before the other). Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
+    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks`, `asn_db`, `known`,
+    `rules` and `policy` (paths of those files), `responses` and `bodies` (False), `since` and `until` (RFC 3339: only
+    requests from the one on and before the other). Raises CaptureUnavailable, FileMistake, UsageError
+    (leakscan.errors).
     """
     from leakscan.reading import Reading  # late: numpy and dpkt, which `scan_headers` does not need
     from leakscan.series import series
@@ -396,7 +407,7 @@ def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
     pairs = list(pairs)
     concealer, losses = Concealer(made.pseudonym_key, made.show_values), Losses()
     least = CONFIDENCES.index(made.min_confidence)
-    matches = detect(pairs_fields(pairs, losses), losses)
+    matches = detect(pairs_fields(pairs, losses), losses, made.catalogue)
     if made.known is not None:
         matches = made.known.matches(everything("", pairs), matches)
     return [
@@ -437,6 +448,9 @@ def _settings(given: dict[str, Any]) -> Settings:
     made["since_ns"], made["until_ns"] = between(made.pop("since", None), made.pop("until", None))
     if "asn_db" in made:
         made["systems"] = AsnDatabase(str(made.pop("asn_db")))
+    if "rules" in made:
+        made["rules_name"] = str(made["rules"])
+        made["rules"] = with_rules(made["rules_name"])
     if "known" in made:
         from leakscan.known import Known  # late: few ask for it
 

@@ -77,6 +77,7 @@ ROOMS = [
     "progress",
     "web",
     "results",
+    "rules",
     "job",
     "report",
     "keeper",

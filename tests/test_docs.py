@@ -47,7 +47,7 @@ def test_every_command_and_flag_is_documented():
 
 
 def test_no_page_has_anybody_s_real_number():
-    allowed = re.compile(r"4477009\d{5}|7700 ?900|555-?01\d\d|^001010\d{9}$")
+    allowed = re.compile(r"4477009\d{5}|7700 ?900|555-?01\d\d|^001010\d{9}$|^(\d)\1+$")
     for path in PAGES:
         for number in re.findall(r"(?<![\w.:-])\+?\d[\d ]{9,14}\d(?![\w.:-])", path.read_text(encoding="utf-8")):
             if len(re.sub(r"\D", "", number)) >= 11:

@@ -53,7 +53,7 @@ def test_what_was_written_is_read_back(capture: Path) -> None:
     assert new_summary == summary
     assert code == summary["gate"]["exit_code"]
     assert new_head.pop("results")[0]["settings"] == head["settings"]
-    new_head["settings"] |= {key: head["settings"][key] for key in ("networks", "known", "bodies")}
+    new_head["settings"] |= {key: head["settings"][key] for key in ("networks", "known", "rules", "bodies")}
     assert new_head == head
 
 

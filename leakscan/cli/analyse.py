@@ -33,6 +33,7 @@ from leakscan.cli.options import CONFIDENCES, CommandLineOnly, Job, configured, 
 @click.option(
     "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
 )
+@click.option("--rules", metavar="FILE", default=None, help="TOML: more names to look for (docs/detectors/README.md).")
 @click.option(
     "--asn-db", metavar="FILE", default=None,
     help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
