@@ -14,16 +14,18 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from leakscan.conceal import read_key
+from leakscan.errors import UsageError
 from leakscan.filenames import shown_name
 from leakscan.formats import FORMATS, Look, Writer
+from leakscan.formats.compared import outcome
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
 from leakscan.model import Message
 from leakscan.networks import Networks
-from leakscan.output import OutputFile, parse_output
+from leakscan.output import Output, OutputFile, parse_output
 from leakscan.progress import Progress
 from leakscan.reading import Reading
 from leakscan.series import series
@@ -31,12 +33,25 @@ from leakscan.sources import expand
 from leakscan.times import rfc3339
 
 if TYPE_CHECKING:
+    from leakscan.compare import Comparison, Side
     from leakscan.fleet import Fleet
     from leakscan.spine import Scan
     from leakscan.summary import Summary
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
+VALUES_SHOWN = "warning: values are shown: the result is personal data"
 PIPE_COLUMNS = 80
+
+
+class Looks(Protocol):
+    """Flags that say where a result goes, and how it looks there."""
+
+    @property
+    def format(self) -> str: ...
+    @property
+    def quiet(self) -> bool: ...
+    @property
+    def color(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +87,9 @@ def analyse(options: Options) -> int:
         gate = Gate()
         reading = _reading(options, names, losses, gate, progress, stack)
         live = "-" in names
-        writers: list[Writer] = []
-        for format_name, path in wanted:
-            file = stack.enter_context(OutputFile(path))
-            writers.append(FORMATS[format_name](file.stream, Look(live=live or file.through)))
-        if not (options.quiet and wanted):
-            writers.append(FORMATS[options.format](sys.stdout, _look(options, live)))
+        writers = _writers(options, wanted, live, stack)
         if options.show_values:
-            progress.say("warning: values are shown: the result is personal data")
+            progress.say(VALUES_SHOWN)
         progress.start(names)
 
         from leakscan.spine import Scan, Settings  # after `_reading`: what is forked there starts meanwhile
@@ -101,6 +111,17 @@ def analyse(options: Options) -> int:
         if not options.quiet:
             progress.say(_outcome(scan.summary))
     return stopped or exit_code(scan.summary, options)
+
+
+def _writers(options: Looks, wanted: Sequence[Output], live: bool, stack: ExitStack) -> list[Writer]:
+    """What `-o` and `-f` ask for; the files are closed with `stack`."""
+    writers: list[Writer] = []
+    for format_name, path in wanted:
+        file = stack.enter_context(OutputFile(path))
+        writers.append(FORMATS[format_name](file.stream, Look(live=live or file.through)))
+    if not (options.quiet and wanted):
+        writers.append(FORMATS[options.format](sys.stdout, _look(options, live)))
+    return writers
 
 
 def _reading(
@@ -150,6 +171,88 @@ def exit_code(summary: Summary, options: Options) -> int:
     if blind and (options.strict or not leak):
         return EXIT_UNREAD
     return EXIT_LEAK if leak else 0
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """The flags of `compare`, as docs/cli.md explains them."""
+
+    client: str
+    server: str | None  # None: both sides are in `client`
+    format: str
+    outputs: Sequence[str]
+    fail_on: str
+    min_confidence: str
+    strict: bool
+    exit_zero: bool
+    allow_inconclusive: bool
+    show_values: bool
+    pseudonym_key: str | None
+    networks: str | None
+    quiet: bool
+    progress: str
+    color: str
+    sieve: bool
+
+
+def compare(options: CompareOptions) -> int:
+    """What the network did between two capture points; gives the exit code."""
+    from leakscan.compare import Comparison
+    from leakscan.spine import Settings
+
+    settings = Settings(
+        min_confidence=options.min_confidence,
+        show_values=options.show_values,
+        pseudonym_key=None if options.pseudonym_key is None else read_key(options.pseudonym_key),
+        networks=None if options.networks is None else Networks.load(options.networks),
+        networks_name=options.networks,
+    )
+    wanted = [parse_output(spec) for spec in options.outputs]
+    with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
+        losses = Losses(partial(_warn, progress))
+        client, server = _sides(options, losses)
+        writers = _writers(options, wanted, False, stack)
+        if options.show_values:
+            progress.say(VALUES_SHOWN)
+        names = list(dict.fromkeys([*client.names, *server.names]))
+        progress.start(names)
+        rounds = 2 * (len(client.names) + len(server.names)) // len(names)  # how often each byte is read
+        comparison = Comparison(
+            client, server, losses, settings, lambda count: progress.advance(count // rounds), options.sieve
+        )
+        stopped = _run(comparison, writers, losses, False, Gate())
+        progress.stop()
+        summary = comparison.to_dict()
+        for writer in writers:
+            writer.end(summary)
+        sys.stdout.flush()
+        if not options.quiet:
+            progress.say(f"{outcome(summary['comparison'])}; {_outcome(comparison.summary)}")
+    return stopped or _compare_code(comparison, options)
+
+
+def _sides(options: CompareOptions, losses: Losses) -> tuple[Side, Side]:
+    """The capture points. One capture is split into what is inside of a tunnel and what is not."""
+    from leakscan.compare import Side
+
+    if "-" in (options.client, options.server):
+        raise UsageError("compare reads its captures twice: save standard input to a file first")
+    client = expand([options.client], losses)
+    server = client if options.server is None else expand([options.server], losses)
+    if client == server:
+        return Side(client, tunnelled=True), Side(server, tunnelled=False)
+    return Side(client), Side(server)
+
+
+def _compare_code(comparison: Comparison, options: CompareOptions) -> int:
+    """1 for an injected identifier; 3 when something was not read, or no request was seen at both points."""
+    if options.exit_zero:
+        return 0
+    injected = comparison.injected(options.fail_on)
+    blind = comparison.summary.unread() or not (comparison.pairs or options.allow_inconclusive)
+    if blind and (options.strict or not injected):
+        return EXIT_UNREAD
+    return EXIT_LEAK if injected else 0
 
 
 def list_requests(captures: Sequence[str], quiet: bool, progress_wanted: bool, sieve: bool) -> int:
@@ -206,7 +309,7 @@ def _warn(progress: Progress, problem: Problem) -> None:
     progress.say(f"warning: {problem._replace(capture=shown_name(problem.capture))}")
 
 
-def _look(options: Options, live: bool) -> Look:
+def _look(options: Looks, live: bool) -> Look:
     terminal = sys.stdout.isatty()
     color = options.color == "always" or (options.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
     return Look(live=live, color=color, width=width())

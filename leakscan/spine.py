@@ -6,7 +6,7 @@ In: captures and settings. Out: leaks as they are found, and at last the summary
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -81,6 +81,8 @@ class Scan:
         self._bearers: dict[tuple[Origin, int, bool, int], str] = {}
         self._least = CONFIDENCES.index(settings.min_confidence)
         self.summary = Summary(reading.losses, reading.coverage)
+        #: Told of every leak together with the request and the match that it was made of.
+        self.watch: Callable[[Message, Match, Leak], None] | None = None
 
     def run(self) -> dict[str, Any]:
         """The `run` line of the result (docs/formats.md)."""
@@ -117,27 +119,32 @@ class Scan:
 
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
-        losses, networks = self._reading.losses, self._settings.networks
-        glance = Glance()
+        losses, glance = self._reading.losses, Glance()
         for head in self._reading.heads():
             plain = glance.plain_host(head)
             if plain is not None:
                 self._count(head, plain)
                 continue
             message = message_of(head)
-            matches = detect(fields(message, losses), losses)
-            spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
-            host = self.concealer.redact(message.host, spans)
-            entry = networks.lookup(message.client, message.time_ns) if networks else None
-            network, bearer = entry.network if entry else None, bearer_of(message, entry)[0]
-            self.summary.add_request(host=host, network=network, bearer=bearer, time_ns=message.time_ns)
-            for match in matches:
-                if CONFIDENCES.index(match.confidence) < self._least:
-                    losses["leaks.not-shown"] += 1
-                    continue
-                leak = self._leak(message, match, entry, host, spans)
-                self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
-                yield message.origin.capture, leak
+            yield from self._judged(message, detect(fields(message, losses), losses))
+
+    def _judged(self, message: Message, matches: Sequence[Match]) -> Iterator[tuple[str, Leak]]:
+        """What is shown of one request in which the detectors found something; it goes into the summary, too."""
+        losses, networks = self._reading.losses, self._settings.networks
+        spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
+        host = self.concealer.redact(message.host, spans)
+        entry = networks.lookup(message.client, message.time_ns) if networks else None
+        network, bearer = entry.network if entry else None, bearer_of(message, entry)[0]
+        self.summary.add_request(host=host, network=network, bearer=bearer, time_ns=message.time_ns)
+        for match in matches:
+            if CONFIDENCES.index(match.confidence) < self._least:
+                losses["leaks.not-shown"] += 1
+                continue
+            leak = self._leak(message, match, entry, host, spans)
+            self.summary.add(leak, time_ns=message.time_ns, rotating=match.rotating)
+            if self.watch is not None:
+                self.watch(message, match, leak)
+            yield message.origin.capture, leak
 
     def _count(self, head: Head, host: str) -> None:
         """A request in which nothing was found: into the summary with it."""

@@ -51,6 +51,7 @@ ROOMS = [
     "tally",
     "summary",
     "spine",
+    "compare",
     "interrupt",
     "relay",
     "fleet",
@@ -121,7 +122,7 @@ def test_nobody_imports_scapy_and_every_file_says_what_it_is(path):
 
 
 def test_tables_and_folders_agree():
-    helpers = {"__init__", "rows", "sections", "sparkline", "words", "writer"}
+    helpers = {"__init__", "compared", "rows", "sections", "sparkline", "words", "writer"}
     files = {path.stem for path in (HOUSE / "formats").glob("*.py")} - helpers
     assert files == set(formats.FORMATS)
     assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__", "heads"} == set(PROTOCOLS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from leakscan.formats import compared
 from leakscan.formats.rows import Json
 from leakscan.formats.words import carrier, label, listed, number, people, percent, plural
 from leakscan.losses import LOSSES, OTHER, UNREAD
@@ -26,16 +27,25 @@ _NUMBERS = frozenset({"requests", "leaks", "subscribers", "count"})
 
 
 def sections(summary: Json, most: int) -> list[Section]:
-    """Carriers, hosts, names, coverage and losses; at most `most` rows of each of the first three."""
+    """What two capture points tell, carriers, hosts, names, coverage, losses; at most `most` rows of the first four."""
+    before = [_compared(summary["comparison"], most)] if "comparison" in summary else []
     if not summary["total"]["leaks"]:
-        return [_carriers(summary, most), _coverage(summary), _losses(summary)]
+        return [*before, _carriers(summary, most), _coverage(summary), _losses(summary)]
     return [
+        *before,
         _carriers(summary, most),
         _hosts(summary, most),
         _names(summary, most),
         _coverage(summary),
         _losses(summary),
     ]
+
+
+def _compared(comparison: Json, most: int) -> Section:
+    rows, more = compared.rows(comparison, most)
+    columns = ("change", "where", "pairs", "injected", "what", "example", "frames")
+    note = "; ".join(filter(None, (compared.outcome(comparison), _more(more, "change"))))
+    return Section("Between the capture points", columns, rows, _NUMBERS | {"pairs", "injected"}, note)
 
 
 def _carriers(summary: Json, most: int) -> Section:

@@ -138,7 +138,8 @@ def _batch(window: Window, header: FileHeader, origin: Origin, starts: Column, n
         starts, seconds, fraction, captured, wire = (c[:good] for c in (starts, seconds, fraction, captured, wire))
     time_ns = seconds * 1_000_000_000 + fraction * 10 ** (9 - header.variant.digits)
     captured, wire = without_fcs(captured, wire, header.fcs)
-    return FrameBatch(origin, window.data, starts + header.variant.record_header, captured, wire, time_ns, number)
+    starts = starts + header.variant.record_header
+    return FrameBatch(origin, window.data, starts, captured, wire, time_ns, number, window.base)
 
 
 #: Bit of the link type field: its upper four bits are the length of the frame check sequence, in units of 16 bits.
