@@ -34,6 +34,7 @@ from leakscan.times import rfc3339
 
 if TYPE_CHECKING:
     from leakscan.compare import Comparison, Side
+    from leakscan.evidence.pack import Pack
     from leakscan.fleet import Fleet
     from leakscan.spine import Scan
     from leakscan.summary import Summary
@@ -69,6 +70,7 @@ class Options:
     show_values: bool
     pseudonym_key: str | None
     networks: str | None
+    evidence: str | None
     jobs: int | None
     quiet: bool
     progress: str
@@ -91,6 +93,7 @@ def analyse(options: Options) -> int:
         if options.show_values:
             progress.say(VALUES_SHOWN)
         progress.start(names)
+        pack = _pack(options.evidence, names, stack)
 
         from leakscan.spine import Scan, Settings  # after `_reading`: what is forked there starts meanwhile
 
@@ -102,6 +105,9 @@ def analyse(options: Options) -> int:
             scan = Fleet(names, losses, settings, jobs_for(names, options.jobs), gate, progress.advance, options.sieve)
         else:
             scan = Scan(reading, names, settings)
+        if pack is not None and isinstance(scan, Scan):
+            scan.watch = pack.watch
+            writers.append(pack)
         stopped = _run(scan, writers, losses, live, gate)
         progress.stop()
         summary = scan.summary.to_dict()
@@ -109,6 +115,10 @@ def analyse(options: Options) -> int:
             writer.end(summary)
         sys.stdout.flush()
         if not options.quiet:
+            if pack is not None:
+                progress.say(
+                    f"evidence in {shown_name(str(options.evidence))}, manifest SHA-256 {pack.manifest_sha256}"
+                )
             progress.say(_outcome(scan.summary))
     return stopped or exit_code(scan.summary, options)
 
@@ -124,11 +134,19 @@ def _writers(options: Looks, wanted: Sequence[Output], live: bool, stack: ExitSt
     return writers
 
 
+def _pack(path: str | None, names: Sequence[str], stack: ExitStack) -> Pack | None:
+    if path is None:
+        return None
+    from leakscan.evidence.pack import Pack
+
+    return stack.enter_context(Pack(path, names))
+
+
 def _reading(
     options: Options, names: Sequence[str], losses: Losses, gate: Gate, progress: Progress, stack: ExitStack
 ) -> Reading | None:
     """How the captures are read: here, by another process, or (None) by several workers, as pays."""
-    if len(names) > 1:
+    if len(names) > 1 and options.evidence is None:  # a pack needs the requests, which workers keep to themselves
         from leakscan.fleet import jobs_for  # late: multiprocessing
 
         if jobs_for(names, options.jobs) > 1:

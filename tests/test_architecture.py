@@ -58,6 +58,7 @@ ROOMS = [
     "formats",
     "output",
     "progress",
+    "evidence",
     "job",
     "cli",
     "__main__",

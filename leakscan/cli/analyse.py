@@ -49,6 +49,10 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
     "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
 )
 @click.option(
+    "--evidence", metavar="DIR", default=None,
+    help="Also write an evidence pack: findings with frames, offsets and hashes, for others to check.",
+)  # fmt: skip
+@click.option(
     "-j", "--jobs", type=click.IntRange(1), default=None, metavar="N",
     help="Scan several captures at once, on N cores; all there are by default.",
 )  # fmt: skip
