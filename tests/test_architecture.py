@@ -59,6 +59,7 @@ ROOMS = [
     "output",
     "progress",
     "evidence",
+    "redaction",
     "job",
     "cli",
     "__main__",

@@ -24,7 +24,7 @@ EXIT_BUG, EXIT_PIPE = 70, 141
 GC_THRESHOLDS = (50_000, 20, 50)
 
 #: A command, in a file of its name in this folder, in the order of `--help`.
-COMMANDS = ("analyse", "requests", "compare", "evidence")
+COMMANDS = ("analyse", "requests", "compare", "redact", "evidence")
 ALIASES = {"analyze": "analyse"}
 
 
