@@ -92,7 +92,8 @@ def _move(new: bytearray, field: int, change: int, never_zero: bool = False) -> 
     """RFC 1624 equation 3: HC' = ~(~HC + ~m + m')."""
     if not change % 0xFFFF:
         return
-    made = ~((~int.from_bytes(new[field : field + 2]) + change) % 0xFFFF or 0xFFFF) & 0xFFFF
+    total = (0xFFFF - int.from_bytes(new[field : field + 2]) + change) % 0xFFFF or 0xFFFF
+    made = 0xFFFF - total
     new[field : field + 2] = (made or (0xFFFF if never_zero else 0)).to_bytes(2)
 
 
