@@ -17,6 +17,7 @@ from leakscan.decode.links import ETHERTYPES, MIN_ETHERTYPE
 from leakscan.decode.tunnels import IP_TUNNELS, UDP_TUNNELS
 from leakscan.losses import Losses
 from leakscan.model import FrameBatch
+from leakscan.neighbours import ARP, PORTS, Neighbours, is_multicast
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,12 +40,14 @@ def lookup(members: Iterable[int], size: int) -> Bits:
 
 _TAG = lookup((0x8100, 0x88A8, 0x9100, 0x9200, 0x9300), 1 << 16)
 _LAYERED = lookup([*range(MIN_ETHERTYPE), *ETHERTYPES], 1 << 16)  # decode knows more about these
+_ARP_BYTES = 28
+_CHATTER = lookup(PORTS, 1 << 16)
 _TUNNEL_PORT = lookup(UDP_TUNNELS, 1 << 16)
 _ODD_PROTOCOL = lookup([*IP_TUNNELS, 51], 256)
 _ODD_NEXT_HEADER = lookup([*IP_TUNNELS, 0, 43, 44, 51, 60, 135, 139, 140], 256)
 _WIRELESS = lookup((801, 802, 803), 1 << 16)
 _INET6 = lookup((10, 23, 24, 28, 30), 256)
-TCP, _UDP, _ESP = 6, 17, 50
+_TCP, _UDP, _ESP = 6, 17, 50
 _GTP_U = 2152
 TCP_HEADER = 20
 SYN = 2
@@ -79,7 +82,6 @@ class Segments(NamedTuple):
     flags: Ints
     seq: Ints
     teid: Ints  # NO_TUNNEL outside of GTP-U
-    addresses: Ints  # sum of the 32-bit words of both, for the checksum
     token: Tokens  # verdicts.Verdicts.token
 
     def take(self, which: Bits | Ints) -> Segments:
@@ -103,7 +105,8 @@ Hash = Callable[["Ints", "Ints"], "Tokens"]
 class Batch:
     """One batch while it is read: the columns that everything starts from."""
 
-    def __init__(self, batch: FrameBatch, losses: Losses) -> None:
+    def __init__(self, batch: FrameBatch, losses: Losses, neighbours: Neighbours, bare: bool = False) -> None:
+        """`bare`: also segments that have neither a SYN nor payload."""
         self.buf: Bytes = np.frombuffer(batch.buffer, np.uint8)
         self.frame: Ints = np.arange(len(batch.start))
         self.start = batch.start
@@ -111,8 +114,11 @@ class Batch:
         self.cut: Bits = batch.captured < batch.wire
         self.odd: Bits = np.zeros(len(batch.start), np.bool_)
         self.losses = losses
+        self.neighbours = neighbours
+        self.capture = batch.origin.capture
         self.inner: list[Packets] = []  # found in GTP-U on the way
         self.payload_bytes = 0  # of TCP, on the wire
+        self.bare = bare
 
     def packets(self, which: Bits, offset: Ints) -> Packets:
         teid = np.full(np.count_nonzero(which), NO_TUNNEL)
@@ -132,7 +138,17 @@ class Batch:
             layered = _LAYERED[kind]
             self.odd |= rest & layered
             add(self.losses, "frame.not-ip", np.count_nonzero(rest & ~layered))
+            self._arp(np.flatnonzero(rest & (kind == ARP)), offset)
         return self.packets(is4, offset), self.packets(is6, offset)
+
+    def _arp(self, which: Ints, offset: Ints) -> None:
+        """Twin of decode's."""
+        which = which[offset[which] + _ARP_BYTES <= np.minimum(self.end[which], len(self.buf))]
+        if len(which):
+            words = self.words(offset[which], _ARP_BYTES)
+            words = words[:, (words[0] == 0x00010800) & (words[1] >> 16 == 0x0604)]
+            for address in np.union1d((words[3] & 0xFFFF) << 16 | words[4] >> 16, words[6]).tolist():
+                self.neighbours.saw(self.capture, address.to_bytes(4))
 
     def words(self, at: Ints, size: int) -> Ints:
         """The 32-bit words of the `size` bytes at each offset, a row for each word. Offsets must be in reach."""
@@ -236,7 +252,7 @@ def _carried(
 ) -> Segments:
     """Part packets by what they carry. `plain`: nothing about the IP header itself is odd; `header`: its length."""
     plain &= (ip_end <= packets.end) | packets.cut
-    tcp = plain & (protocol == TCP)
+    tcp = plain & (protocol == _TCP)
     if not tcp.all():
         entered = _datagrams(batch, packets, words[header // 4 :], plain & (protocol == _UDP), header, ip_end)
         plain &= ~odd_protocol[protocol]
@@ -263,6 +279,11 @@ def _datagrams(batch: Batch, packets: Packets, words: Ints, udp: Bits, header: i
     odd = udp & ~entered & (tunnel | (packets.offset + header + 8 > np.minimum(packets.end, ip_end)))
     batch.odd[packets.frame[odd]] = True
     add(batch.losses, "udp", np.count_nonzero(udp & ~odd & ~entered))
+    chatter = udp & ~odd & ~entered & _CHATTER[words[0] & 0xFFFF] & (packets.teid == NO_TUNNEL)
+    size, source = (4, 12) if header == 20 else (16, 8)
+    for at in (packets.offset[chatter] + source).tolist():
+        if is_multicast(batch.buf[at + size : at + 2 * size].tobytes()):
+            batch.neighbours.saw(batch.capture, batch.buf[at : at + size].tobytes())
     return entered
 
 
@@ -298,9 +319,10 @@ def _segments(batch: Batch, packets: Packets, words: Ints, header: int, ip_end: 
     batch.payload_bytes += int((ip_end - payload)[good].sum())
     missing = ip_end - end
     add(batch.losses, "tcp.cut", np.count_nonzero(missing[good]))
-    good &= (flags & SYN != 0) | (ip_end > payload)
+    if not batch.bare:
+        good &= (flags & SYN != 0) | (ip_end > payload)
     words, size = words[:, good], 8 if header == 20 else 32
-    hosts, teid = words[base - size // 4 : base], packets.teid[good]
+    teid = packets.teid[good]
     return Segments(
         frame=packets.frame[good],
         address=at[good] - size,
@@ -312,7 +334,6 @@ def _segments(batch: Batch, packets: Packets, words: Ints, header: int, ip_end: 
         flags=flags[good],
         seq=words[base + 1],
         teid=teid,
-        addresses=hosts.sum(axis=0),
         token=hashed(words[base - size // 4 : base + 1], teid),
     )
 

@@ -22,6 +22,8 @@ MIN_KEY_BYTES = 16
 MAX_KEY_BYTES = 1 << 16
 PSEUDONYM_CHARS = 12
 KEY_ID_CHARS = 8
+MAX_REMEMBERED_CHARS = 512
+MAC_BYTES = 10  # make 16 characters: no more are shown
 REMEMBERED = 4096  # pseudonyms
 
 
@@ -44,9 +46,11 @@ class Concealer:
         """`kind:` and 12 lower-case base32 characters of the HMAC over kind and normal form."""
         known = self._known.get((kind, normal))
         if known is None:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            known = self._known[kind, normal] = f"{kind}:{self._mac(kind, normal)[:PSEUDONYM_CHARS]}"
+            known = f"{kind}:{self._mac(kind, normal)[:PSEUDONYM_CHARS]}"
+            if len(normal) <= MAX_REMEMBERED_CHARS:
+                if len(self._known) >= REMEMBERED:
+                    self._known.clear()
+                self._known[kind, normal] = known
         return known
 
     def value(self, identifier: str, value: str, normal: str = "") -> str:
@@ -61,16 +65,24 @@ class Concealer:
         """A captured string without numbers, addresses, ids and `spans` (`show.redact`), unless values are shown."""
         if self.show_values:
             return text
-        return redact(text, spans) if spans else _redacted(text)
+        if spans and ("%" in text or _holds(text, spans)):
+            return redact(text, spans)
+        return _redacted(text) if len(text) <= MAX_REMEMBERED_CHARS else redact(text)
 
     def _mac(self, kind: str, normal: str) -> str:
         message = f"{kind}\0{normal}".encode("utf-8", "surrogatepass")
-        return b32encode(hmac.digest(self._key, message, "sha256")).decode("ascii").lower()
+        return b32encode(hmac.digest(self._key, message, "sha256")[:MAC_BYTES]).decode("ascii").lower()
+
+
+def _holds(text: str, spans: Collection[str]) -> bool:
+    """Whether one of `spans` stands in `text`, whatever its case."""
+    lower = text.lower()
+    return any(span.lower() in lower for span in spans)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _redacted(text: str) -> str:
-    """`redact` for what comes often: the hosts of all requests."""
+    """`redact` for what comes often: hosts, names, paths."""
     return redact(text)
 
 

@@ -28,6 +28,8 @@ class Direction:
         "prefix",
         "since",
         "skipped",
+        "skipped_from",
+        "skipped_size",
         "synced",
         "time_ns",
     )
@@ -47,6 +49,8 @@ class Direction:
         self.held_bytes = 0  # in prefix and held
         self.since = 0  # packet time of the last progress before the hole
         self.skipped = 0  # bytes missing before the next delivery
+        self.skipped_from = 0  # sequence number from which on ...
+        self.skipped_size = 0  # ... so many bytes of a body are of no use, missing or not
 
     def expects(self, segment: Segment) -> bool:
         """Whether it is HTTP, nothing waits or is missing, and these are exactly its next bytes."""
@@ -57,9 +61,24 @@ class Direction:
             and bool(segment.payload)
         )
 
+    def has_no_use_for(self, segment: Segment) -> bool:
+        """Whether all of it is in the part of a body that is skipped."""
+        offset = (segment.seq - self.skipped_from) & 0xFFFFFFFF
+        return offset + len(segment.payload) + segment.missing <= self.skipped_size and not segment.flags & 2
 
-#: A Direction, a code of verdicts (ignored), or below zero: `syn_seen`, and nothing since.
+
+#: A Direction; above zero, `ignored`; below zero, `syn_seen`, and nothing since.
 State = Direction | int
+
+
+def ignored(code: int, token: int) -> int:
+    """A direction that is not looked at, by a code and the token of verdicts."""
+    return token << 2 | code
+
+
+def code_of(state: State | None) -> int:
+    """The code of an ignored direction; verdicts.FREE of any other."""
+    return state & 3 if isinstance(state, int) and state > 0 else 0
 
 
 def syn_seen(first: int, client: bool) -> int:
@@ -89,13 +108,13 @@ class Table:
         """Whether it needs no `keep` to survive the next giving up."""
         return key in self._young
 
-    def keep(self, key: bytes, state: State) -> list[Direction] | None:
-        """Put or move a direction into the younger generation; gives the Directions given up for it, if any."""
+    def keep(self, key: bytes, state: State) -> list[State] | None:
+        """Put or move a direction into the younger generation; gives the states given up for it, if any."""
         self._young[key] = state
         if len(self._young) <= self._half:
             return None
         given_up, self._old, self._young = self._old, self._young, {}
-        return [other for name, other in given_up.items() if isinstance(other, Direction) and name not in self._old]
+        return [other for name, other in given_up.items() if name not in self._old]
 
     def directions(self) -> list[Direction]:
         """All Directions, the older generation first."""

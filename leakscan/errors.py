@@ -4,7 +4,8 @@
       UsageError                2  a flag, a value or a combination that cannot be
         MissingExtra            2  a feature whose optional package is not installed
       FileMistake               2  a file given by the operator has a mistake: names file, entry and key
-      CaptureUnavailable        2  a CAPTURE that does not exist or may not be opened, or nothing matched
+      CaptureUnavailable        2  a CAPTURE or interface that does not exist or may not be opened, or nothing matched
+      NotPermitted              4  the system does not let this process capture; the message says what would
 
 The exit code stands on the class. `cli` prints the message and leaves with it.
 """
@@ -44,3 +45,9 @@ class CaptureUnavailable(LeakscanError):
     """A CAPTURE that does not exist, may not be opened, or matches nothing."""
 
     exit_code = 2
+
+
+class NotPermitted(LeakscanError):
+    """The system does not let this process capture; the message holds the line that changes it."""
+
+    exit_code = 4

@@ -10,7 +10,8 @@ State: none. Bounds: `MAX_FIELDS` fields of one message, `MAX_VALUE_CHARS` of on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
 from leakscan.losses import Losses
 from leakscan.model import Field, Message, Pair
@@ -46,6 +47,61 @@ def pairs_fields(pairs: Iterable[Pair], losses: Losses) -> list[Field]:
     found: list[Field] = []
     _add_headers(found, pairs, losses)
     return _bounded(found, losses)
+
+
+def everything(target: str, headers: Iterable[Pair]) -> Iterator[Field]:
+    """Every piece of a request, whatever its name, for who knows what to look for.
+
+    Besides those of `fields`, and under the same names: the Host line and an absolute target's authority (place
+    `host`), all segments of the path under the one before, the Referer without its parameters, pieces that have no
+    name, and names themselves (under the name ""). Whole: no value is cut.
+    """
+    uri, mark, query = target.partition("?")
+    scheme, absolute, rest = uri.partition("://")
+    if absolute and "/" not in scheme:
+        authority, _, uri = rest.partition("/")
+        yield Field("host", "", authority)
+    yield from _path_pieces(uri)
+    if mark:
+        yield from _query_pieces("query", query)
+    for name, value in headers:
+        yield Field("header", "", name)
+        if value is None:
+            continue
+        place = _PLACES.get(name.strip().lower(), "header")
+        if place == "cookie":
+            for pair in value.split(";"):
+                yield from _pair("cookie", pair)
+        elif place == "referer":
+            page, mark, query = value.partition("?")
+            yield Field("referer", name, page)
+            if mark:
+                yield from _query_pieces("referer", query)
+        else:
+            yield Field(place, name, value)
+
+
+def _path_pieces(path: str) -> Iterator[Field]:
+    before = ""
+    for segment in path.split("/"):
+        if "=" in segment:
+            for piece in segment.split(";"):
+                yield from _pair("path", piece)
+        else:
+            yield Field("path", before, segment)
+        before = segment
+
+
+def _query_pieces(place: str, query: str) -> Iterator[Field]:
+    for piece in re.split("[&;#]", query):
+        yield from _pair(place, piece)
+
+
+def _pair(place: str, piece: str) -> Iterator[Field]:
+    name, mark, value = piece.partition("=")
+    yield Field(place, "", name)
+    if mark:
+        yield Field(place, name.strip() if place == "cookie" else name, value)
 
 
 def _add_headers(found: list[Field], pairs: Iterable[Pair], losses: Losses) -> None:
@@ -118,3 +174,4 @@ def _bounded(found: list[Field], losses: Losses) -> list[Field]:
 
 #: Header lines that are not simply a value under a name: lower-case name -> place.
 SPECIAL = {"cookie": "cookie", "referer": "referer", "user-agent": "user-agent"}
+_PLACES = {**SPECIAL, "host": "host"}

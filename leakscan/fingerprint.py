@@ -27,20 +27,29 @@ TOP_LEVELS = 64
 MAX_HOST_CHARS = 253
 
 
-@lru_cache(maxsize=CACHED)
 def fingerprint(rule: str, place: str, name: str, host: str) -> str:
     """Of rule, place, name in lower case and registrable domain; `host` is lower case without a port."""
+    known = len(name) <= MAX_HOST_CHARS and len(host) <= MAX_HOST_CHARS
+    return (_fingerprint if known else _fingerprint.__wrapped__)(rule, place, name, host)
+
+
+@lru_cache(maxsize=CACHED)
+def _fingerprint(rule: str, place: str, name: str, host: str) -> str:
     parts = json.dumps([rule, place, redact(name).lower(), registrable_domain(host)])
     return f"v1:{b32encode(hashlib.sha256(parts.encode('ascii')).digest()).decode('ascii').lower()[:CHARS]}"
 
 
-@lru_cache(maxsize=CACHED)
 def registrable_domain(host: str) -> str:
     """The name under its public suffix (ICANN and private part); a host that has none stands for itself.
 
     The suffix list takes `10.0.2.2` for a name and gives `2.2`, so addresses are kept from it.
     """
-    if len(host) > MAX_HOST_CHARS or is_address(host):
+    return redact(host) if len(host) > MAX_HOST_CHARS else _registrable_domain(host)
+
+
+@lru_cache(maxsize=CACHED)
+def _registrable_domain(host: str) -> str:
+    if is_address(host):
         return redact(host)
     domain: str | None = _suffixes(host.rpartition(".")[2]).privatesuffix(host)
     return redact(host if domain is None else domain)

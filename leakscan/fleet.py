@@ -138,7 +138,7 @@ def _become_worker() -> None:
 def _scan(work: _Work) -> Summary:
     """One series: leaks into the spool, the rest as the result; interrupted, what there is."""
     losses = Losses()
-    reading = Reading([joined(work.names, losses)], losses, work.sieve)
+    reading = Reading([joined(work.names, losses)], losses, work.sieve, work.settings.responses)
     scan = Scan(reading, work.names, work.settings, work.concealer)
     gate = Gate()
     descriptor = os.open(work.spool, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -156,9 +156,7 @@ def _scan(work: _Work) -> Summary:
 
 
 def _spooled(path: str) -> Iterator[Leak]:
-    with Path(path).open("rb") as spool:
-        unpickler = pickle.Unpickler(spool)
-        with contextlib.suppress(EOFError):
-            while True:
-                yield unpickler.load()
+    with Path(path).open("rb") as spool, contextlib.suppress(EOFError):
+        while True:
+            yield pickle.load(spool)  # an Unpickler would take references for those to earlier leaks
     Path(path).unlink()

@@ -1,22 +1,27 @@
 """One glance at a request head: whether anything in it is worth taking it apart.
 
-In: heads. Out: the host of those in which the detectors find nothing and count nothing, None for all others. It asks
-the detectors themselves, line by line, and remembers what they said of a line: most lines of most requests have been
-there before, byte for byte. So it cannot differ from them, and a request whose lines are all known costs one look-up a
-line.
+In: heads. Out: the host of those in which the detectors find nothing and count nothing, and which hold no known value;
+None for all others. It asks the detectors themselves, line by line, and remembers what they said of a line: most lines
+of most requests have been there before, byte for byte. So it cannot differ from them, and a request whose lines are all
+known costs one look-up a line. Known values are looked for in the new lines of a head at once.
 
 State: the answers for at most MAX_LINES lines, targets and names each, none longer than MAX_LINE_BYTES.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from leakscan.detectors import builtin, detect
 from leakscan.detectors.catalogue import Catalogue
+from leakscan.detectors.scan import may_name_inside
 from leakscan.fields import MAX_FIELDS, MAX_VALUE_CHARS, SPECIAL, pairs_fields, target_fields
 from leakscan.losses import Losses
 from leakscan.model import Field, Head
 from leakscan.protocols import host_of
-from leakscan.verdicts import usual_line
+
+if TYPE_CHECKING:
+    from leakscan.known import Known as KnownValues
 
 MAX_LINES = 8192
 MAX_LINE_BYTES = 256
@@ -29,8 +34,9 @@ _NOTHING, _SOMETHING = False, True
 class Glance:
     """Remembers what the detectors said."""
 
-    def __init__(self, catalogue: Catalogue | None = None) -> None:
+    def __init__(self, catalogue: Catalogue | None = None, values: KnownValues | None = None) -> None:
         self._catalogue = builtin() if catalogue is None else catalogue
+        self._values = values
         self._names: dict[bytes, bool] = {}
         self._lines: dict[bytes, Known] = {}
         self._targets: dict[bytes, Known] = {}
@@ -39,12 +45,23 @@ class Glance:
         """The host that the request names, lower case and without a port ("": it names none), if that is all there is
         to say of it; None if the head is worth more than a glance.
         """
+        fresh: list[bytes] = []
+        host = self._plain_host(head, fresh)
+        if fresh and self._values is not None and self._values.search(b"\n".join(fresh)):
+            for line in filter(self._values.search, fresh):
+                self._remember(self._targets if line is head.lines[0] else self._lines, line, _SOMETHING)
+            return None
+        return host
+
+    def _plain_host(self, head: Head, fresh: list[bytes]) -> str | None:
+        """What the detectors say; to `fresh` the lines that it asked them about."""
         lines = head.lines
         if head.partial or len(lines) > MAX_FIELDS:
             return None
         first, known = lines[0], self._lines
         target = self._targets.get(first)
         if target is None:
+            fresh.append(first)
             target = self._remember(self._targets, first, self._target(first))
         if target is not _NOTHING:
             return None
@@ -52,6 +69,7 @@ class Glance:
         for line in lines[1:]:
             what = known.get(line)
             if what is None:
+                fresh.append(line)
                 what = self._remember(known, line, self._line(line))
             if what:
                 if what is _SOMETHING:
@@ -68,11 +86,10 @@ class Glance:
 
     def _target(self, line: bytes) -> Known:
         """Of a first line. What is not a usual one (an absolute URI, CONNECT) is left to whoever takes heads apart."""
-        if not usual_line(line + b"\n"):
+        words = line.split(b" ")
+        if len(words) != 3 or words[1][:1] != b"/" or words[2][:7] != b"HTTP/1." or b"\t" in line:
             return _SOMETHING
-        target = line.split(b" ")[1]
-        if target[:1] != b"/":
-            return _SOMETHING
+        target = words[1]
         path, _, query = target.partition(b"?")
         pieces = path.split(b"/")
         if b"=" not in pieces[-1]:
@@ -80,6 +97,7 @@ class Glance:
         if (
             len(line) <= MAX_VALUE_CHARS
             and b";" not in path
+            and not may_name_inside(line)
             and self._no_name(pieces + query.translate(_PIECES).split(b"&"))
         ):
             return _NOTHING
@@ -91,13 +109,14 @@ class Glance:
         if line in (b"", b"\r"):
             return _NOTHING
         start, colon, rest = line.partition(b":")
-        if not colon or start[0] in b" \t":
+        if not colon or start[:1] in (b" ", b"\t"):
             return _SOMETHING
         place = SPECIAL.get(start.decode("latin-1").lower()) if len(line) <= MAX_VALUE_CHARS else None
-        if place == "cookie" and self._no_name(rest.split(b";")):
-            return _NOTHING
-        if place == "referer" and self._no_name(rest.partition(b"?")[2].translate(_PIECES).split(b"&")):
-            return _NOTHING
+        if place is not None and not may_name_inside(line):
+            if place == "cookie" and self._no_name(rest.split(b";")):
+                return _NOTHING
+            if place == "referer" and self._no_name(rest.partition(b"?")[2].translate(_PIECES).split(b"&")):
+                return _NOTHING
         name, value = start.decode("latin-1"), rest.decode("latin-1").strip(" \t\r\n")
         losses = Losses()
         said = self._says(pairs_fields([(name, value)], losses), losses)

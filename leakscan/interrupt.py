@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM end the reading, not the program: what was found is still written, and no line in part.
 
-State: the handlers that stood before, put back when the first signal has come or the context is left; a second signal
+`Gate` raises where a signal comes, for readers of files; `Knock` only notes it, for whoever asks now and then. State:
+the handlers that stood before, put back when the first signal has come or the context is left; a second signal
 therefore ends the program at once.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -37,26 +38,15 @@ class Gate:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in self._signals}
 
-        def restore() -> None:
-            for number, handler in before.items():
-                ignored = handler in (None, signal.SIG_IGN)
-                signal.signal(number, signal.SIG_DFL if ignored else handler)
-
-        def handle(number: int, frame: FrameType | None) -> None:
-            restore()
+        def handle(number: int) -> None:
             if self._closed:
                 self._waiting = number
             else:
                 raise Interrupted(number)
 
-        for number in self._signals:
-            signal.signal(number, handle)
-        try:
+        with _handled(self._signals, handle):
             yield
-        finally:
-            restore()
 
     @contextlib.contextmanager
     def closed(self) -> Iterator[None]:
@@ -69,3 +59,59 @@ class Gate:
         if self._waiting is not None and not self._closed:
             number, self._waiting = self._waiting, None
             raise Interrupted(number)
+
+
+class Knock:
+    """Notes the signals that come."""
+
+    def __init__(self) -> None:
+        self.exit_code = 0  # 128 and the number of the signal that is to end the run; 0: none has come
+        self._asked = False
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Within, SIGINT and SIGTERM are noted, also where they were ignored at the start, and SIGUSR1."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def end(number: int) -> None:
+            self.exit_code = 128 + number
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            self._asked = True
+
+        before = signal.getsignal(signal.SIGUSR1)
+        signal.signal(signal.SIGUSR1, ask)
+        try:
+            with _handled(SIGNALS, end):
+                yield
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+
+    def asked(self) -> bool:
+        """Whether SIGUSR1 has come since this was called last."""
+        asked, self._asked = self._asked, False
+        return asked
+
+
+@contextlib.contextmanager
+def _handled(signals: Sequence[signal.Signals], handle: Callable[[int], None]) -> Iterator[None]:
+    """Within, the first of the signals goes to `handle`; the handlers that stood before take the next one."""
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            ignored = handler in (None, signal.SIG_IGN)
+            signal.signal(number, signal.SIG_DFL if ignored else handler)
+
+    def first(number: int, frame: FrameType | None) -> None:
+        restore()
+        handle(number)
+
+    for number in signals:
+        signal.signal(number, first)
+    try:
+        yield
+    finally:
+        restore()

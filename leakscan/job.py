@@ -10,17 +10,15 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from leakscan.conceal import read_key
-from leakscan.errors import UsageError
 from leakscan.filenames import shown_name
 from leakscan.formats import FORMATS, Look, Writer
-from leakscan.formats.compared import outcome
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
 from leakscan.model import Message
@@ -33,26 +31,16 @@ from leakscan.sources import expand
 from leakscan.times import rfc3339
 
 if TYPE_CHECKING:
-    from leakscan.compare import Comparison, Side
+    from leakscan.carriers import AsnDatabase
     from leakscan.evidence.pack import Pack
     from leakscan.fleet import Fleet
-    from leakscan.spine import Scan
+    from leakscan.known import Known
+    from leakscan.spine import Scan, Settings
     from leakscan.summary import Summary
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
 VALUES_SHOWN = "warning: values are shown: the result is personal data"
 PIPE_COLUMNS = 80
-
-
-class Looks(Protocol):
-    """Flags that say where a result goes, and how it looks there."""
-
-    @property
-    def format(self) -> str: ...
-    @property
-    def quiet(self) -> bool: ...
-    @property
-    def color(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +58,36 @@ class Options:
     show_values: bool
     pseudonym_key: str | None
     networks: str | None
-    evidence: str | None
+    asn_db: str | None
+    responses: bool
+    known: str | None
     jobs: int | None
     quiet: bool
     progress: str
     color: str
     sieve: bool
+    evidence: str | None = None
 
 
 def analyse(options: Options) -> int:
     """Find the leaks, write the results; gives the exit code."""
-    key = None if options.pseudonym_key is None else read_key(options.pseudonym_key)
-    networks = None if options.networks is None else Networks.load(options.networks)
+    files = files_of(options)
     wanted = [parse_output(spec) for spec in options.outputs]
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
-        losses = Losses(partial(_warn, progress))
+        losses = Losses(partial(warn, progress.say))
         names = expand(options.captures, losses)
         gate = Gate()
         reading = _reading(options, names, losses, gate, progress, stack)
         live = "-" in names
-        writers = _writers(options, wanted, live, stack)
+        writers = writers_of(options, wanted, live, stack)
         if options.show_values:
             progress.say(VALUES_SHOWN)
         progress.start(names)
-        pack = _pack(options.evidence, names, stack)
+        pack = _pack(options, names, stack)
 
-        from leakscan.spine import Scan, Settings  # after `_reading`: what is forked there starts meanwhile
+        from leakscan.spine import Scan  # after `_reading`: what is forked there starts meanwhile
 
-        settings = Settings(options.min_confidence, options.show_values, key, networks, options.networks)
+        settings = settings_of(options, files)
         scan: Scan | Fleet
         if reading is None:
             from leakscan.fleet import Fleet, jobs_for
@@ -108,7 +98,7 @@ def analyse(options: Options) -> int:
         if pack is not None and isinstance(scan, Scan):
             scan.watch = pack.watch
             writers.append(pack)
-        stopped = _run(scan, writers, losses, live, gate)
+        stopped = run(scan, writers, losses, live, gate)
         progress.stop()
         summary = scan.summary.to_dict()
         for writer in writers:
@@ -116,30 +106,70 @@ def analyse(options: Options) -> int:
         sys.stdout.flush()
         if not options.quiet:
             if pack is not None:
-                progress.say(
-                    f"evidence in {shown_name(str(options.evidence))}, manifest SHA-256 {pack.manifest_sha256}"
-                )
-            progress.say(_outcome(scan.summary))
+                where = shown_name(str(options.evidence))
+                progress.say(f"evidence in {where}, manifest SHA-256 {pack.manifest_sha256}")
+            progress.say(outcome(scan.summary))
     return stopped or exit_code(scan.summary, options)
 
 
-def _writers(options: Looks, wanted: Sequence[Output], live: bool, stack: ExitStack) -> list[Writer]:
+def writers_of(options: Options, wanted: Sequence[Output], live: bool, stack: ExitStack) -> list[Writer]:
     """What `-o` and `-f` ask for; the files are closed with `stack`."""
     writers: list[Writer] = []
     for format_name, path in wanted:
         file = stack.enter_context(OutputFile(path))
         writers.append(FORMATS[format_name](file.stream, Look(live=live or file.through)))
     if not (options.quiet and wanted):
-        writers.append(FORMATS[options.format](sys.stdout, _look(options, live)))
+        writers.append(FORMATS[options.format](sys.stdout, look(options, live)))
     return writers
 
 
-def _pack(path: str | None, names: Sequence[str], stack: ExitStack) -> Pack | None:
-    if path is None:
+def _pack(options: Options, names: Sequence[str], stack: ExitStack) -> Pack | None:
+    if options.evidence is None:
         return None
-    from leakscan.evidence.pack import Pack
+    from leakscan.evidence.pack import Pack  # late: not many want it
 
-    return stack.enter_context(Pack(path, names))
+    return stack.enter_context(Pack(options.evidence, names))
+
+
+class Files(NamedTuple):
+    """What stands in the files that bear on the result."""
+
+    key: bytes | None
+    networks: Networks | None
+    systems: AsnDatabase | None
+    known: Known | None
+
+
+def files_of(options: Options) -> Files:
+    """Raises FileMistake."""
+    key = None if options.pseudonym_key is None else read_key(options.pseudonym_key)
+    networks = None if options.networks is None else Networks.load(options.networks)
+    systems, known = None, None
+    if options.asn_db is not None:
+        from leakscan.carriers import AsnDatabase  # late, as the next: not many want it
+
+        systems = AsnDatabase(options.asn_db)
+    if options.known is not None:
+        from leakscan.known import Known
+
+        known = Known.load(options.known)
+    return Files(key, networks, systems, known)
+
+
+def settings_of(options: Options, files: Files) -> Settings:
+    from leakscan.spine import Settings  # late: see `analyse`
+
+    return Settings(
+        min_confidence=options.min_confidence,
+        show_values=options.show_values,
+        pseudonym_key=files.key,
+        networks=files.networks,
+        networks_name=options.networks,
+        systems=files.systems,
+        responses=options.responses,
+        known=files.known,
+        known_name=options.known,
+    )
 
 
 def _reading(
@@ -153,12 +183,12 @@ def _reading(
             return None
     from leakscan import relay
 
-    if relay.pays(names, options.jobs):
+    if not options.responses and relay.pays(names, options.jobs):
         return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve))
-    return Reading(series(names, losses, progress.advance), losses, options.sieve)
+    return Reading(series(names, losses, progress.advance), losses, options.sieve, options.responses)
 
 
-def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:
+def run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:
     """Everything up to the summary; gives the exit code of the signal that ended it early, or 0."""
     stopped = 0
     try:
@@ -191,92 +221,10 @@ def exit_code(summary: Summary, options: Options) -> int:
     return EXIT_LEAK if leak else 0
 
 
-@dataclass(frozen=True, slots=True)
-class CompareOptions:
-    """The flags of `compare`, as docs/cli.md explains them."""
-
-    client: str
-    server: str | None  # None: both sides are in `client`
-    format: str
-    outputs: Sequence[str]
-    fail_on: str
-    min_confidence: str
-    strict: bool
-    exit_zero: bool
-    allow_inconclusive: bool
-    show_values: bool
-    pseudonym_key: str | None
-    networks: str | None
-    quiet: bool
-    progress: str
-    color: str
-    sieve: bool
-
-
-def compare(options: CompareOptions) -> int:
-    """What the network did between two capture points; gives the exit code."""
-    from leakscan.compare import Comparison
-    from leakscan.spine import Settings
-
-    settings = Settings(
-        min_confidence=options.min_confidence,
-        show_values=options.show_values,
-        pseudonym_key=None if options.pseudonym_key is None else read_key(options.pseudonym_key),
-        networks=None if options.networks is None else Networks.load(options.networks),
-        networks_name=options.networks,
-    )
-    wanted = [parse_output(spec) for spec in options.outputs]
-    with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
-        losses = Losses(partial(_warn, progress))
-        client, server = _sides(options, losses)
-        writers = _writers(options, wanted, False, stack)
-        if options.show_values:
-            progress.say(VALUES_SHOWN)
-        names = list(dict.fromkeys([*client.names, *server.names]))
-        progress.start(names)
-        rounds = 2 * (len(client.names) + len(server.names)) // len(names)  # how often each byte is read
-        comparison = Comparison(
-            client, server, losses, settings, lambda count: progress.advance(count // rounds), options.sieve
-        )
-        stopped = _run(comparison, writers, losses, False, Gate())
-        progress.stop()
-        summary = comparison.to_dict()
-        for writer in writers:
-            writer.end(summary)
-        sys.stdout.flush()
-        if not options.quiet:
-            progress.say(f"{outcome(summary['comparison'])}; {_outcome(comparison.summary)}")
-    return stopped or _compare_code(comparison, options)
-
-
-def _sides(options: CompareOptions, losses: Losses) -> tuple[Side, Side]:
-    """The capture points. One capture is split into what is inside of a tunnel and what is not."""
-    from leakscan.compare import Side
-
-    if "-" in (options.client, options.server):
-        raise UsageError("compare reads its captures twice: save standard input to a file first")
-    client = expand([options.client], losses)
-    server = client if options.server is None else expand([options.server], losses)
-    if client == server:
-        return Side(client, tunnelled=True), Side(server, tunnelled=False)
-    return Side(client), Side(server)
-
-
-def _compare_code(comparison: Comparison, options: CompareOptions) -> int:
-    """1 for an injected identifier; 3 when something was not read, or no request was seen at both points."""
-    if options.exit_zero:
-        return 0
-    injected = comparison.injected(options.fail_on)
-    blind = comparison.summary.unread() or not (comparison.pairs or options.allow_inconclusive)
-    if blind and (options.strict or not injected):
-        return EXIT_UNREAD
-    return EXIT_LEAK if injected else 0
-
-
 def list_requests(captures: Sequence[str], quiet: bool, progress_wanted: bool, sieve: bool) -> int:
     """Print every HTTP request as a JSON line; gives the exit code."""
     with Progress(progress_wanted and not quiet) as progress:
-        losses = Losses(partial(_warn, progress))
+        losses = Losses(partial(warn, progress.say))
         names = expand(captures, losses)
         if not quiet:
             progress.say("this is the inspection tool: values are shown as they were sent")
@@ -323,11 +271,13 @@ def _write_line(stream: TextIO, message: Message, flush: bool) -> None:
         stream.flush()
 
 
-def _warn(progress: Progress, problem: Problem) -> None:
-    progress.say(f"warning: {problem._replace(capture=shown_name(problem.capture))}")
+def warn(say: Callable[[str], None], problem: Problem) -> None:
+    """Tell the operator of something wrong with an input."""
+    say(f"warning: {problem._replace(capture=shown_name(problem.capture))}")
 
 
-def _look(options: Looks, live: bool) -> Look:
+def look(options: Options, live: bool) -> Look:
+    """How stdout is to look."""
     terminal = sys.stdout.isatty()
     color = options.color == "always" or (options.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
     return Look(live=live, color=color, width=width())
@@ -338,7 +288,7 @@ def width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_COLUMNS
 
 
-def _outcome(summary: Summary) -> str:
+def outcome(summary: Summary) -> str:
     """The last line on stderr: what came out, of how much, and what could not be read."""
     unread = summary.to_dict()["coverage"]["losses"]["unread"]
     line = f"{summary.outcome()} in {summary.requests:,} readable request{'' if summary.requests == 1 else 's'}"

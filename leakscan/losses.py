@@ -44,6 +44,11 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "block.unknown": (OTHER, "a pcapng block of a type that carries no packets, or that leakscan does not know"),
     "block.interface-missing": (UNREAD, "a pcapng packet block that refers to an interface never described"),
     "time.out-of-range": (OTHER, "a packet time past the year 2262, shown as the last moment before it"),
+    "capture.dropped": (OTHER, "packets that the kernel dropped because leakscan did not take them in time"),
+    "capture.interface-dropped": (OTHER, "packets that a network interface dropped before they could be captured"),
+    "capture.drops-over": (UNREAD, "dropped packets, when they are more than --max-drops allows"),
+    "capture.interface-gone": (UNREAD, "an interface that went away or down while it was captured"),
+    "capture.reopened": (OTHER, "times an interface that had gone away was opened again"),
     "run.interrupted": (UNREAD, "the run was ended by a signal before the end of the captures"),
     # decode and sieve
     "frame.cut": (OTHER, "a frame of which the capture kept only the first bytes (snap length), not holding TCP"),
@@ -63,7 +68,7 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     # reassembly
     "tcp.midstream": (OTHER, "streams joined in the middle: their beginning was not captured"),
     "tcp.overlap-conflict": (OTHER, "TCP segments that overlap with other content; the first bytes won"),
-    "tcp.gap": (OTHER, "holes in HTTP streams: bytes the capture does not have"),
+    "tcp.gap": (OTHER, "holes in HTTP streams, but for those in bodies that are passed over"),
     "tcp.gap-bytes": (OTHER, "bytes missing in those holes"),
     "tcp.other": (OTHER, "TCP streams that are not HTTP/1"),
     "tcp.stream-evicted": (UNREAD, "HTTP streams given up because too many were open"),
@@ -81,15 +86,22 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     ),
     "http.head-too-long": (UNREAD, "request heads past the limits for bytes or lines; the first part was searched"),
     "http.body-skipped": (OTHER, "request bodies, not searched"),
+    "http.response-skipped": (OTHER, "responses, or parts of them, that --responses could not read"),
     "http.resynchronised": (OTHER, "times the parser had to look for the next request line"),
     "http.tunnel": (OTHER, "streams that became something else: CONNECT, Upgrade"),
     # detection
     "message.fields-over": (UNREAD, "requests with more fields than the limit; the first ones were searched"),
     "value.placeholder": (OTHER, "known headers that held a placeholder instead of an identifier"),
     "value.too-long": (OTHER, "header values of which only the first part was searched"),
+    # recorder
+    "write.not-kept": (OTHER, "frames that --write did not keep: --write-max was reached, or the disk refused"),
+    "write.stream-cut": (OTHER, "streams that leaked, kept without their first frames: those were no longer in memory"),
+    "write.stream-dropped": (OTHER, "streams that leaked, not kept to their end: too many were followed at once"),
+    "write.stream-forgotten": (OTHER, "leaks whose stream was not kept: its frames were no longer in memory"),
     # summary
     "summary.hosts-folded": (OTHER, "requests to hosts past the bound, counted together as (other)"),
     "summary.behaviours-folded": (UNREAD, "leaks of behaviours past the bound, counted only in the totals"),
+    "summary.joins-folded": (OTHER, "leaks past the bound that were not compared with the rest of the captures"),
     "leaks.not-shown": (OTHER, "leaks below --min-confidence"),
 }
 

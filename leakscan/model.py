@@ -75,7 +75,7 @@ class Segment(NamedTuple):
     flags: int  # TCP flags, RFC 9293 section 3.1
     payload: bytes
     missing: int  # payload bytes that were on the wire behind `payload` but not captured (snap length)
-    sound: bool  # the checksum is right, or cannot be checked
+    tcp: bytes  # TCP header and payload, for the checksum; b"" when it cannot be checked
     frame: int
     time_ns: int
     teid: int | None  # GTP-U tunnel endpoint, outermost
@@ -153,6 +153,18 @@ class Head(NamedTuple):
     partial: bool  # the head was cut
 
 
+class Answer(NamedTuple):
+    """The body of a response, and the request that it answers, by connection and order."""
+
+    request: Head
+    kind: str  # content type, as on the wire
+    body: bytes  # without content coding; perhaps only its beginning
+    origin: Origin  # of the frame that completes it
+    time_ns: int  # of the frame that completes it
+    frame: int  # holds the first byte of the response
+    frame_end: int  # completes it
+
+
 Pair = tuple[str, str | None]  # header line: name as on the wire, value; (line, None) without a colon
 
 
@@ -216,6 +228,10 @@ class Carrier:
     mcc: str | None
     mnc: str | None
     evidence: tuple[str, ...]
+
+
+#: Verdicts of a recipient that the policy names as a partner for this identifier; any other is outside the policy.
+PARTNER_VERDICTS = frozenset({"allowed", "allowed-but-clear"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from leakscan.model import Carrier
 from leakscan.plmn import plmn
 
 MAX_REMEMBERED = 65_536
-BEARERS = ("cellular", "wifi", "unknown")
+CELLULAR, WIFI, UNKNOWN = BEARERS = ("cellular", "wifi", "unknown")
 KEYS = (
     "name",
     "mcc",

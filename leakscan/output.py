@@ -2,7 +2,8 @@
 
 Comes in: `-o FILE` or `-o FORMAT=FILE`. Goes out: a text stream. A file is written as a new one in the same folder
 (`O_EXCL`, no link followed, mode 0600), which takes the name when it is whole; when it is not, nothing is left
-behind. A FIFO or a device is written through. State: one open file and its folder.
+behind. One that is to grow takes the name at once and stays, whatever happens. A FIFO or a device is written through.
+State: one open file and its folder.
 """
 
 from __future__ import annotations
@@ -59,12 +60,14 @@ def _listed(words: Iterable[str]) -> str:
 class OutputFile:
     """A result file, as a context: leaving it puts the file in place, leaving it by an exception leaves nothing.
 
-    `path` may be a FIFO or a device: then `through` is True and text goes to it at once. Whatever the system refuses,
-    now or later, raises UsageError naming the file.
+    With `grow` it is in place from the beginning, to be read while it is written: what was flushed stays. `path` may be
+    a FIFO or a device: then `through` is True and text goes to it at once. Whatever the system refuses, now or later,
+    raises UsageError naming the file.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, grow: bool = False) -> None:
         self.path = path
+        self._grow = grow
         self._folder = -1
         self._temporary = ""
         with _named(path):
@@ -92,8 +95,7 @@ class OutputFile:
                 self.stream.flush()
                 if not self.through:
                     os.fsync(self.stream.fileno())
-                    os.replace(self._temporary, Path(self.path).name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-                    self._temporary = ""
+                    self._take_name()
         finally:
             self.discard()
 
@@ -113,13 +115,7 @@ class OutputFile:
         """Close, and remove what was not put in place. May be called again."""
         with contextlib.suppress(UsageError, OSError):
             self.stream.close()  # flushes, which may fail as before
-        if self._temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(self._temporary, dir_fd=self._folder)
-            self._temporary = ""
-        if self._folder >= 0:
-            os.close(self._folder)
-            self._folder = -1
+        self._remove()
 
     def _open_through(self) -> int:
         links = 0 if _is_in_through_folder(self.path) else os.O_NOFOLLOW
@@ -140,7 +136,29 @@ class OutputFile:
             self._folder = -1
             raise
         self._temporary = temporary
+        if self._grow:
+            try:
+                self._take_name()
+            except OSError:
+                os.close(descriptor)
+                self._remove()
+                raise
         return descriptor
+
+    def _take_name(self) -> None:
+        if self._temporary:
+            os.replace(self._temporary, Path(self.path).name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            self._temporary = ""
+
+    def _remove(self) -> None:
+        """What was not put in place, and the hold on the folder."""
+        if self._temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary, dir_fd=self._folder)
+            self._temporary = ""
+        if self._folder >= 0:
+            os.close(self._folder)
+            self._folder = -1
 
 
 class _Raw(io.FileIO):

@@ -47,6 +47,12 @@ def plmn_of(code: str) -> Plmn | None:
     return plmn(mcc, mnc)
 
 
+@cache
+def plmns_in(country: str) -> tuple[Plmn, ...]:
+    """The networks of a country (ISO 3166 alpha-2), in the order of their codes."""
+    return tuple(row for row in _table().values() if row.country == country)
+
+
 def plmn_candidates(imsi: str) -> tuple[Plmn, ...]:
     """The networks an IMSI may belong to, the longer code first: none, one, or two where both lengths are assigned.
 

@@ -7,21 +7,30 @@ captures of a series and end with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from leakscan.losses import Losses
-from leakscan.model import Coverage, FrameBatch, Head, Message
+from leakscan.model import Answer, Coverage, FrameBatch, Head, Message
+from leakscan.neighbours import Neighbours
 from leakscan.protocols import Http1, message_of
 from leakscan.verdicts import Verdicts
+
+if TYPE_CHECKING:
+    from leakscan.protocols.responses import Responses
 
 
 class Reading:
     """The way from captures to messages, and what it counts."""
 
-    def __init__(self, series: Iterable[Iterator[FrameBatch]], losses: Losses, sieve: bool = True) -> None:
+    def __init__(
+        self, series: Iterable[Iterator[FrameBatch]], losses: Losses, sieve: bool = True, responses: bool = False
+    ) -> None:
         self.losses = losses
         self.coverage = Coverage()
+        self.neighbours = Neighbours()
         self._series = series
         self._sieve = sieve
+        self._responses = responses
 
     def messages(self) -> Iterator[Message]:
         """Every HTTP request, in the order in which their heads become complete."""
@@ -29,17 +38,38 @@ class Reading:
 
     def heads(self) -> Iterator[Head]:
         """The same, not taken apart."""
+        for batches in self._series:
+            yield from self._heads_of(batches, None)
+
+    def exchanges(self) -> Iterator[Head | Answer]:
+        """The same, and answers to them as they become complete, if responses are wanted."""
+        return self._exchanges() if self._responses else self.heads()
+
+    def _exchanges(self) -> Iterator[Head | Answer]:
+        from leakscan.protocols.responses import Responses  # late: not many want it
+
+        for batches in self._series:
+            responses = Responses(self.losses)
+            for head in self._heads_of(batches, responses):
+                yield from responses.answers()
+                responses.asked(head)
+                yield head
+            yield from responses.answers()
+
+    def _heads_of(self, batches: Iterator[FrameBatch], responses: Responses | None) -> Iterator[Head]:
+        """The stages, for one series."""
         from leakscan.decode import Decoder
         from leakscan.reassembly import Reassembler
         from leakscan.sieve import Sieve  # late: whoever is given heads needs no numpy
 
         coverage, losses = self.coverage, self.losses
-        for batches in self._series:
-            verdicts, decoder = Verdicts(), Decoder(losses)
-            segments = Sieve(decoder, verdicts, coverage, losses, self._sieve).segments(batches)
-            chunks = Reassembler(verdicts, coverage, losses).reassemble(segments)
-            yield from Http1(coverage, losses).heads(chunks)
-            decoder.end()
+        verdicts, decoder = Verdicts(responses is not None), Decoder(losses, self.neighbours)
+        segments = Sieve(decoder, verdicts, coverage, losses, self._sieve).segments(batches)
+        if responses is not None:
+            segments = responses.watch(segments)
+        reassembler = Reassembler(verdicts, coverage, losses)
+        yield from Http1(coverage, losses, reassembler.skip).heads(reassembler.reassemble(segments))
+        decoder.end()
 
     def stop(self) -> None:
         """After an interruption: nothing more is read, and what was counted stands in `losses` and `coverage`."""

@@ -16,7 +16,8 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Iterator
 
-from leakscan.directions import Direction, Meta, State, Table, after_syn, syn_seen
+from leakscan.checksum import is_right
+from leakscan.directions import Direction, Meta, State, Table, after_syn, code_of, ignored, syn_seen
 from leakscan.losses import Losses
 from leakscan.model import Chunk, Coverage, Openings, Origin, Segment, reverse_key
 from leakscan.pieces import fit
@@ -40,10 +41,12 @@ MAX_STREAMS = 1 << 16  # directions in the table
 MAX_HELD_SEGMENTS = 256  # of one direction, behind a hole
 MAX_HELD_BYTES = 1 << 20  # of one direction
 MAX_HELD_ALL = 32 << 20
+PIECE_BYTES = 256  # what a piece that waits costs besides its bytes: they may come one by one
 GAP_WAIT_NS = 60 * 10**9  # packet time that a hole is waited for
 SWEEP_NS = 10 * 10**9
 MAX_RECENT = 8  # delivered segments of a direction kept to compare retransmissions with
 MAX_RECENT_STREAMS = 2048
+MAX_RECENT_BYTES = 4096  # of one of them: offloading makes segments of 64 kB
 MAX_BEHIND = 1 << 26  # a segment further behind, or further ahead, than this belongs to another connection
 MAX_AHEAD = 1 << 30  # the largest window, RFC 7323 section 2.3
 _SYN, _ACK = 2, 16
@@ -64,22 +67,32 @@ class Reassembler:
         self._held_bytes = 0
         self._recent: dict[bytes, list[tuple[int, bytes]]] = {}
         self._swept = 0
+        self._last = False  # whether nothing waits behind the chunk that was handed on
 
     def reassemble(self, segments: Iterable[Segment | Openings]) -> Iterator[Chunk]:
         """Chunks of all request directions; the end of `segments` ends every stream."""
         for segment in segments:
-            yield from self.feed(segment) if isinstance(segment, Segment) else self.open(segment)
+            out = self.feed(segment) if isinstance(segment, Segment) else self.open(segment)
+            for chunk in out:
+                self._last = chunk is out[-1]
+                yield chunk
+        self._last = False
         yield from self.end()
 
     def feed(self, segment: Segment) -> list[Chunk]:
         """The chunks that become available with this segment."""
         out: list[Chunk] = []
         key, payload = segment.key, segment.payload
+        if not (payload or segment.missing or segment.flags & _SYN):
+            return out
         state = self._table.find(key)
+        if isinstance(state, Direction) and state.skipped_size and state.has_no_use_for(segment):
+            self._coverage.examined_bytes += len(payload)
+            return out
         # Not at what the sieve drops: with it and without it the same must come out, in the same order.
-        if segment.flags & _SYN or (isinstance(state, Direction) and (payload or segment.missing)):
+        if segment.flags & _SYN or isinstance(state, Direction):
             self._sweep(segment.time_ns, out)
-        if state is not None and not self._table.is_fresh(key):
+        if state is not None and not code_of(state) and not self._table.is_fresh(key):
             self._keep(key, state, out)
         if segment.flags & _SYN:
             state = self._open(key, segment.seq, segment.flags, state, out)
@@ -100,10 +113,25 @@ class Reassembler:
         for key, seq, flags, time_ns in openings.syns:
             self._sweep(time_ns, out)
             state = self._table.find(key)
-            if state is not None and not self._table.is_fresh(key):
+            if state is not None and not code_of(state) and not self._table.is_fresh(key):
                 self._keep(key, state, out)
             self._open(key, seq, flags, state, out)
         return out
+
+    def skip(self, key: bytes, count: int) -> bool:
+        """The next `count` bytes of a direction, of which a chunk was just handed on, are a body that nobody wants: it
+        goes on behind them. False where that cannot be, because more of it waits.
+        """
+        direction = self._table.find(key)
+        if not self._last or not isinstance(direction, Direction) or direction.gone:
+            return False
+        if direction.held or direction.skipped or not direction.http:
+            return False
+        seq = (direction.isn + direction.position) % _WRAP
+        direction.skipped_from, direction.skipped_size = seq, count
+        direction.position += count
+        self._verdicts.note_body(self._verdicts.token(key), seq, count)
+        return True
 
     def end(self) -> list[Chunk]:
         """No more segments: every stream ends here."""
@@ -115,9 +143,12 @@ class Reassembler:
 
     def _keep(self, key: bytes, state: State, out: list[Chunk]) -> None:
         for other in self._table.keep(key, state) or ():
-            if other.held_bytes:
-                self._losses["tcp.stream-evicted"] += 1
-            self._finish(other, out)
+            if isinstance(other, Direction):
+                if other.held_bytes:
+                    self._losses["tcp.stream-evicted"] += 1
+                self._finish(other, out)
+            elif other > 0:
+                self._verdicts.forget(other >> 2)
 
     def _open(self, key: bytes, seq: int, flags: int, state: State | None, out: list[Chunk]) -> State:
         """A SYN: a new direction, unless it is a retransmission of the one we know."""
@@ -130,8 +161,8 @@ class Reassembler:
             self._finish(state, out)
         elif state == fresh:
             return state
-        elif state is not None and state > FREE:
-            self._verdicts.note(self._verdicts.token(key), FREE)
+        elif state is not None and state > 0:
+            self._verdicts.note(state >> 2, FREE)
         if client or self._table.find(reverse_key(key)) is None:
             self._coverage.streams += 1
         self._keep(key, fresh, out)
@@ -143,7 +174,7 @@ class Reassembler:
         if state is None and self._table.find(reverse_key(key)) is None:
             self._coverage.streams += 1
             self._losses["tcp.midstream"] += 1
-        if state is not None and state < FREE:
+        if state is not None and state < 0:
             first, client = after_syn(state)
             if segment.seq == first and not segment.missing:  # the usual case, and cheaper without a Direction
                 if usual_line(payload):
@@ -154,7 +185,7 @@ class Reassembler:
                     self._ignore(key, RESPONSES if what == RESPONSE else DEAD, payload, True, out, segment.token)
                     return None
             direction = Direction(key, first, True, client, segment.time_ns)
-        elif state is None or state == WATCHED:
+        elif state is None or code_of(state) == WATCHED:
             what = classify(payload)
             if what not in (REQUEST, MORE) or self._is_server(key):
                 self._ignore(
@@ -162,11 +193,11 @@ class Reassembler:
                 )
                 return None
             direction = Direction(key, segment.seq, False, False, segment.time_ns)
-            if state == WATCHED:
+            if state is not None:
                 direction.counted = True
-                self._verdicts.note(self._verdicts.token(key), FREE)
+                self._verdicts.note(state >> 2, FREE)
         else:
-            self._ignore(key, state, payload, False, out, segment.token)
+            self._ignore(key, code_of(state), payload, False, out, segment.token)
             return None
         self._keep(key, direction, out)
         return direction
@@ -182,7 +213,7 @@ class Reassembler:
         other = self._table.find(reverse_key(key))
         if isinstance(other, Direction):
             return other.http or other.client
-        return other is not None and other < FREE and after_syn(other)[1]
+        return other is not None and other < 0 and after_syn(other)[1]
 
     def _ignore(self, key: bytes, code: int, data: bytes, first: bool, out: list[Chunk], token: int = 0) -> None:
         """From here on the sieve may drop this direction. `first`: count what it is. `token`: as in Segment."""
@@ -191,10 +222,13 @@ class Reassembler:
         elif first and data[:1] == b"\x16" and data[1:2] == b"\x03" and data[5:6] == b"\x01":
             self._losses["tls"] += 1
             self._coverage.tls_streams += 1
-        elif first and self._table.find(reverse_key(key)) not in (WATCHED, DEAD):
+        elif first and code_of(self._table.find(reverse_key(key))) not in (WATCHED, DEAD):
             self._losses["tcp.other"] += 1
-        self._keep(key, code, out)
-        self._verdicts.note(token or self._verdicts.token(key), code)
+        token = token or self._verdicts.token(key)
+        state = ignored(code, token)
+        if self._table.find(key) != state:  # what the sieve drops keeps nothing alive: so nothing that it hands on does
+            self._keep(key, state, out)
+        self._verdicts.note(token, code)
 
     # -- one direction ---------------------------------------------------------------------------------------------
 
@@ -215,7 +249,7 @@ class Reassembler:
         direction.time_ns = segment.time_ns
         if direction.http:
             self._coverage.examined_bytes += len(payload)
-            if not segment.sound:
+            if segment.tcp and not is_right(direction.key[1:-4], segment.tcp):
                 self._losses["tcp.checksum"] += 1
         meta = (segment.frame, segment.time_ns, segment.teid, segment.origin)
         if delta == 0 and not direction.held:
@@ -231,19 +265,20 @@ class Reassembler:
     def _restart(self, direction: Direction, segment: Segment, out: list[Chunk]) -> None:
         """Another connection with the same addresses and ports, of which the SYN was not captured."""
         self._finish(direction, out)
-        self._keep(direction.key, WATCHED, out)
-        fresh = self._wake(segment, WATCHED, out)
+        watched = ignored(WATCHED, segment.token or self._verdicts.token(direction.key))
+        self._keep(direction.key, watched, out)
+        fresh = self._wake(segment, watched, out)
         if fresh is not None:
             self._take(fresh, segment, out)
 
     def _next(self, direction: Direction, segment: Segment) -> Chunk:
         """The usual case, made short: the next bytes of a request direction."""
-        key, _, _, data, _, sound, frame, time_ns, teid, origin, _ = segment
+        key, _, _, data, _, tcp, frame, time_ns, teid, origin, _ = segment
         self._remember(key, direction.position, data)
         direction.position += len(data)
         direction.time_ns = time_ns
         self._coverage.examined_bytes += len(data)
-        if not sound:
+        if tcp and not is_right(key[1:-4], tcp):
             self._losses["tcp.checksum"] += 1
         return Chunk(key, data, 0, False, frame, time_ns, teid, origin)
 
@@ -276,14 +311,14 @@ class Reassembler:
         last = len(fresh) - 1
         for index, (position, piece) in enumerate(fresh):
             insort(direction.held, (position, piece, missing if index == last else 0, meta), key=lambda held: held[0])
-            self._holds(direction, len(piece))
+            self._holds(direction, len(piece) + PIECE_BYTES)
 
     def _drain(self, direction: Direction, out: list[Chunk]) -> None:
         """Deliver held pieces that have come into order."""
         held = direction.held
         while held and held[0][0] <= direction.position:
             position, data, missing, meta = held.pop(0)
-            self._holds(direction, -len(data))
+            self._holds(direction, -len(data) - PIECE_BYTES)
             overlap = direction.position - position
             if overlap < len(data) + missing:
                 self._deliver(direction, data[overlap:], max(0, missing - max(0, overlap - len(data))), meta, out)
@@ -325,7 +360,7 @@ class Reassembler:
                 del self._recent[next(iter(self._recent))]
         elif len(recent) >= MAX_RECENT:
             del recent[0]
-        recent.append((position, data))
+        recent.append((position, data if len(data) <= MAX_RECENT_BYTES else data[:MAX_RECENT_BYTES]))
         self._recent[key] = recent
 
     def _lose(self, direction: Direction, count: int) -> None:
@@ -359,10 +394,10 @@ class Reassembler:
         elif before and not direction.synced and begins_anew(before, data):
             before = b""
         if prefix and not before:
-            self._holds(direction, -sum(len(piece) for piece, _ in prefix))
+            self._holds(direction, -sum(len(piece) + PIECE_BYTES for piece, _ in prefix))
             prefix.clear()
         prefix.append((data, meta))
-        self._holds(direction, len(data))
+        self._holds(direction, len(data) + PIECE_BYTES)
         joined = before + data
         what, size = beginning(joined)
         if what == REQUEST:
@@ -375,7 +410,7 @@ class Reassembler:
     def _accept(self, direction: Direction, size: int, out: list[Chunk]) -> None:
         """It is HTTP: hand on what was kept of it, without a preamble of `size` bytes."""
         prefix, direction.prefix, direction.http = direction.prefix, [], True
-        self._holds(direction, -sum(len(data) for data, _ in prefix))
+        self._holds(direction, -sum(len(data) + PIECE_BYTES for data, _ in prefix))
         for data, (frame, time_ns, teid, origin) in prefix:
             self._coverage.examined_bytes += len(data)
             if size < len(data):
@@ -401,6 +436,8 @@ class Reassembler:
 
     def _forget(self, direction: Direction) -> None:
         direction.gone = True
+        if direction.skipped_size:
+            self._verdicts.forget(self._verdicts.token(direction.key))
         direction.held, direction.prefix = [], []
         self._holds(direction, -direction.held_bytes)
         self._recent.pop(direction.key, None)

@@ -123,11 +123,12 @@ class Relay(Reading):
         elif kind == _FAILED:
             raise Failed(*what)
         elif kind == _END:
-            losses, coverage = what
+            losses, coverage, neighbours = what
             counted = Losses()
             counted.update(losses)
             self.losses.merge(counted)
             self.coverage.merge(Coverage(*coverage))
+            self.neighbours.take(neighbours)
 
     def _wait(self) -> None:
         with contextlib.suppress(ChildProcessError):
@@ -179,7 +180,7 @@ def _read(out: BinaryIO, names: Sequence[str], sieve: bool, ended: list[int]) ->
             for head in () if ended else reading.heads():
                 group.add(head)
         group.flush()
-        send(_END, (dict(losses), astuple(reading.coverage)))
+        send(_END, (dict(losses), astuple(reading.coverage), list(reading.neighbours.kept())))
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  (the parent says it, in its own way)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakscan.columns import LOCATE, NO_TUNNEL, SYN, TCP, Batch, Located, Segments, by_version, ipv4, ipv6, lookup
+from leakscan.columns import LOCATE, NO_TUNNEL, SYN, Batch, Located, Segments, by_version, ipv4, ipv6, lookup
 from leakscan.decode import Decoder
 from leakscan.losses import Losses
 from leakscan.model import TUNNEL_KINDS, Coverage, FrameBatch, Openings, Segment
-from leakscan.verdicts import DEAD, RESPONSES, SLOTS, WATCHED, Verdicts
+from leakscan.verdicts import BODY, DEAD, FREE, RESPONSES, WATCHED, Verdicts
 
 if TYPE_CHECKING:
     from leakscan.columns import Bits, Bytes, Ints, Tokens
@@ -65,7 +65,7 @@ class Sieve:
         return self._decoder.decode(frame, wire, batch.first_frame + index, int(batch.time_ns[index]), batch.origin)
 
     def _sift(self, frames: FrameBatch, locate: Callable[[Batch], Located]) -> Iterator[Segment | Openings]:
-        batch = Batch(frames, self._losses)
+        batch = Batch(frames, self._losses, self._decoder.neighbours)
         parts = self._plain(batch, locate(batch))
         for packets in batch.inner:
             parts += self._plain(batch, by_version(batch, packets))
@@ -100,8 +100,11 @@ class Sieve:
         """Payload that reassembly would ignore. Of directions that this batch opens again (a SYN, also in an odd frame:
         `reopened`; a segment that may begin a request, when they are watched) nothing is.
         """
-        slot = (segments.token & np.uint64(SLOTS - 1)).astype(np.int64)
+        slot = (segments.token & np.uint64(len(self._verdicts.tags) - 1)).astype(np.int64)
         codes = np.where(self._verdicts.tags[slot] == segments.token, self._verdicts.codes[slot], 0)
+        bodies = np.flatnonzero(codes == BODY)
+        if len(bodies):
+            codes[bodies] = np.where(self._in_body(segments, bodies, slot[bodies]), BODY, FREE)
         again = (segments.flags & SYN != 0) & (codes > 0)
         watched = np.flatnonzero(codes == WATCHED)
         if len(watched):
@@ -109,22 +112,27 @@ class Sieve:
         if reopened or again.any():
             tokens = np.concatenate((segments.token[again], np.array(reopened, np.uint64)))
             codes[np.isin(segments.token, tokens)] = 0
-        responses = codes == RESPONSES
-        self._coverage.examined_bytes += int((segments.end - segments.payload)[responses].sum())
+        readable = (codes == RESPONSES) | (codes == BODY)
+        self._coverage.examined_bytes += int((segments.end - segments.payload)[readable].sum())
         return codes > 0
+
+    def _in_body(self, segments: Segments, which: Ints, slot: Ints) -> Bits:
+        """Direction.has_no_use_for, for many segments."""
+        offset = (segments.seq[which] - self._verdicts.body_from[slot]) & 0xFFFFFFFF
+        length = segments.end[which] - segments.payload[which] + segments.missing[which]
+        inside: Bits = (offset + length <= self._verdicts.body_size[slot]) & (segments.flags[which] & SYN == 0)
+        return inside
 
     def _build(self, frames: FrameBatch, segments: Segments, odd: Iterator[Segment]) -> Iterator[Segment | Openings]:
         """Python objects, at last, for what is left, and odd segments in their places. Asks again what reassembly has
         decided meanwhile: so nothing may be looked at before its turn.
         """
         view, fresh, origin, first = memoryview(frames.buffer), self._verdicts.fresh, frames.origin, frames.first_frame
-        pieces = [bytes(view[at:end]) for at, end in zip(segments.tcp.tolist(), segments.end.tolist(), strict=True)]
-        sound = (segments.missing > 0) | (segments.payload == segments.end) | _checksums_right(pieces, segments)
-        columns = (*segments, sound, frames.time_ns[segments.frame])
-        rows = zip(*(column.tolist() for column in columns), pieces, strict=True)
+        columns = (*segments, frames.time_ns[segments.frame])
+        rows = zip(*(column.tolist() for column in columns), strict=True)
         waiting = next(odd, None)
         syns: list[tuple[bytes, int, int, int]] = []
-        for frame, at, width, tcp, payload, end, missing, flags, seq, teid, _, token, right, time_ns, piece in rows:
+        for frame, at, width, tcp, payload, end, missing, flags, seq, teid, token, time_ns in rows:
             kind, tunnel = (_PLAIN, None) if teid == NO_TUNNEL else (_IN_GTP_U, teid)
             if waiting is not None and waiting.frame < first + frame:
                 if syns:
@@ -135,9 +143,12 @@ class Sieve:
                     waiting = next(odd, None)
             if flags & SYN:
                 if payload == end and not missing:
-                    syns.append((kind + bytes(view[at : at + width]) + piece[:4], seq, flags, time_ns))
+                    syns.append((kind + bytes(view[at : at + width]) + bytes(view[tcp : tcp + 4]), seq, flags, time_ns))
                     continue
             elif token in fresh:
+                if syns:  # one of them may open it again
+                    yield Openings(syns)
+                    syns = []
                 code = fresh[token]
                 if code == RESPONSES:
                     self._coverage.examined_bytes += end - payload
@@ -146,25 +157,15 @@ class Sieve:
             if syns:
                 yield Openings(syns)
                 syns = []
+            piece = bytes(view[tcp:end])
             key, data = kind + bytes(view[at : at + width]) + piece[:4], piece[payload - tcp :]
-            yield Segment(key, seq, flags, data, missing, right, first + frame, time_ns, tunnel, origin, token)
+            whole = b"" if missing else piece
+            yield Segment(key, seq, flags, data, missing, whole, first + frame, time_ns, tunnel, origin, token)
         if syns:
             yield Openings(syns)
         if waiting is not None:
             yield waiting
             yield from odd
-
-
-def _checksums_right(pieces: list[bytes], segments: Segments) -> Bits:
-    """decode.internet.checksum_right of many segments: `pieces` are their bytes, from the TCP header on."""
-    if not pieces:
-        return segments.flags > 0
-    words = np.frombuffer(b"".join([piece + b"\0" if len(piece) & 1 else piece for piece in pieces]), ">u2")
-    length = segments.end - segments.tcp
-    half = (length + 1) // 2
-    sums = np.add.reduceat(words, np.cumsum(half) - half, dtype=np.int64)
-    right: Bits = (sums + segments.addresses + TCP + length) % 0xFFFF == 0
-    return right
 
 
 def _may_begin(buf: Bytes, at: Ints, end: Ints) -> Bits:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from leakscan.distinct import Bounded, Distinct
+from leakscan.distinct import Bounded, Distinct, Links
 from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Leak
+from leakscan.origin import CONSISTENT, UNKNOWN
 
 #: Different values (and hosts) counted exactly in one row; more become an estimate, with a standard error of 3 %.
 EXACT_IN_ROW = 1024
@@ -20,6 +21,8 @@ EXACT_IN_WHOLE = 16_384
 MAX_PARTIES = 512
 MAX_EVIDENCE = 16
 MAX_NAMED_HOSTS = 100
+#: Different chains of encodings in one row, the first by order.
+MAX_CHAINS = 16
 #: Longer names and values are clipped in the summary; leak lines have them whole.
 MAX_CHARS = 200
 
@@ -27,12 +30,24 @@ MAX_CHARS = 200
 PERSONAL = frozenset(
     {"msisdn", "imsi", "imei", "iccid", "meid_esn", "subscriber_token", "email", "mac", "device_id", "advertising_id"}
 )
+#: Of these a person has one for each scheme, so two in one request are two names of one person.
+SCHEMED = frozenset({"subscriber_token", "device_id", "advertising_id"})
 
 Json = dict[str, Any]
 
 
+class Around(NamedTuple):
+    """What the rest of a leak's request tells, for the joins over the whole. Hashes are 0 where there is nothing."""
+
+    shown: bool = True  # the leak has a line of its own; else it counts only if the whole raises it
+    same: int = 0  # hash of another pseudonym of the same kind that is the same person's
+    client: int = 0  # hash of the client's address, if it was captured where neighbours could be seen
+    gateway: int = 0  # hash of what a gateway added: names, in their order
+
+
 class Sighting(NamedTuple):
-    """One leak with what the spine knows of it and what all rows need of it, worked out once."""
+    """One leak with what the spine knows of it and what all rows need of it, worked out once; or several that differ in
+    nothing that a row counts, but for their times."""
 
     leak: Leak
     time_ns: int
@@ -40,6 +55,10 @@ class Sighting(NamedTuple):
     value: int  # hash of the pseudonym
     host: str
     host_hash: int
+    around: Around = Around()
+    raised: bool = False  # its confidence was, by the whole
+    leaks: int = 1
+    last: tuple[int, str] | None = None  # time of the last of several, as in Tally
 
 
 def clip(text: str) -> str:
@@ -63,7 +82,19 @@ def commonest(counts: Mapping[str, int]) -> str:
 class Tally:
     """Leaks, their span in time, their worst severity, and how many different values and hosts there were."""
 
-    __slots__ = ("_distinct", "_limit", "bearers", "first", "hosts", "last", "leaks", "requests", "severity")
+    __slots__ = (
+        "_distinct",
+        "_limit",
+        "_links",
+        "bearers",
+        "first",
+        "hosts",
+        "last",
+        "leaks",
+        "requests",
+        "severity",
+        "verdicts",
+    )
 
     def __init__(self, limit: int = EXACT_IN_ROW) -> None:
         self._limit = limit
@@ -73,17 +104,23 @@ class Tally:
         self.last: tuple[int, str] | None = None
         self.severity = -1  # position in SEVERITIES
         self._distinct: dict[tuple[str, bool], Distinct] = {}  # by kind and whether it rotates
+        self._links: dict[str, Links] = {}  # by kind: values that are one person's
         self.hosts = Distinct(limit)
         self.bearers: dict[str, int] = {}
+        self.verdicts: dict[str, int] = {}
 
     def add(self, seen: Sighting) -> None:
         leak = seen.leak
-        self.leaks += 1
-        self._span((seen.time_ns, leak.time), (seen.time_ns, leak.time))
+        self.leaks += seen.leaks
+        first = (seen.time_ns, leak.time)
+        self._span(first, seen.last or first)
         self.severity = max(self.severity, SEVERITIES.index(leak.severity))
         self._of(leak.identifier, seen.rotating).add(seen.value)
+        if seen.around.same:
+            self._links_of(leak.identifier).add(seen.value, seen.around.same)
         self.hosts.add(seen.host_hash)
-        bump(self.bearers, leak.bearer)
+        bump(self.bearers, leak.bearer, seen.leaks)
+        bump(self.verdicts, leak.recipient.verdict, seen.leaks)
 
     def merge(self, other: Tally) -> None:
         self.requests += other.requests
@@ -93,12 +130,20 @@ class Tally:
         self.severity = max(self.severity, other.severity)
         for (kind, rotating), values in other._distinct.items():
             self._of(kind, rotating).merge(values)
+        for kind, links in other._links.items():
+            self._links_of(kind).merge(links)
         self.hosts.merge(other.hosts)
         bump_all(self.bearers, other.bearers)
+        bump_all(self.verdicts, other.verdicts)
 
     def subscribers(self) -> int:
         """At least so many: the largest count among the kinds a person has one of, without tokens that rotate."""
-        return max((values.count() for values in self._people()), default=0)
+        counts = (
+            self._links[kind].things(values) if kind in self._links else values.count()
+            for (kind, rotating), values in self._distinct.items()
+            if kind in PERSONAL and not rotating
+        )
+        return max(counts, default=0)
 
     def identifiers(self) -> dict[str, int]:
         """How many different values of each kind."""
@@ -120,10 +165,14 @@ class Tally:
             "last_seen": None if self.last is None else self.last[1],
             "severity": None if self.severity < 0 else SEVERITIES[self.severity],
             "bearers": dict(sorted(self.bearers.items())),
+            "verdicts": dict(sorted(self.verdicts.items())),
         }
 
-    def _people(self) -> list[Distinct]:
-        return [values for (kind, rotating), values in self._distinct.items() if kind in PERSONAL and not rotating]
+    def _links_of(self, kind: str) -> Links:
+        links = self._links.get(kind)
+        if links is None:
+            links = self._links[kind] = Links(self._limit)
+        return links
 
     def _of(self, kind: str, rotating: bool) -> Distinct:
         values = self._distinct.get((kind, rotating))
@@ -134,6 +183,35 @@ class Tally:
     def _span(self, first: tuple[int, str], last: tuple[int, str]) -> None:
         self.first = first if self.first is None else min(self.first, first)
         self.last = last if self.last is None else max(self.last, last)
+
+
+class HostRow(Tally):
+    """A host, and as which partners of the policy it got what it got: at most MAX_EVIDENCE, the first by name."""
+
+    __slots__ = ("_partners",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._partners: list[tuple[str, str]] = []  # name, purpose
+
+    def add(self, seen: Sighting) -> None:
+        super().add(seen)
+        recipient = seen.leak.recipient
+        if recipient.partner is not None:
+            self._know([(clip(recipient.partner), clip(recipient.purpose or ""))])
+
+    def merge(self, other: Tally) -> None:
+        super().merge(other)
+        if isinstance(other, HostRow):
+            self._know(other._partners)
+
+    def to_dict(self, requests: int | None = None) -> Json:
+        partners = [{"partner": name, "purpose": purpose or None} for name, purpose in self._partners]
+        return {**super().to_dict(requests), "partners": partners}
+
+    def _know(self, partners: list[tuple[str, str]]) -> None:
+        if not all(partner in self._partners for partner in partners):
+            self._partners = sorted({*self._partners, *partners})[:MAX_EVIDENCE]
 
 
 class CarrierKey(NamedTuple):
@@ -229,6 +307,7 @@ class Behaviour:
     """One behaviour, named by its fingerprint: all leaks of one rule, place and name to one registrable domain."""
 
     __slots__ = (
+        "chains",
         "confidence",
         "example",
         "homes",
@@ -237,18 +316,19 @@ class Behaviour:
         "name",
         "networks",
         "origins",
+        "raised",
         "tally",
-        "verdicts",
     )
 
     def __init__(self) -> None:
         self.tally = Tally()
         self.name: str | None = None  # as on the wire; where spellings differ, the first by order
         self.confidence = -1  # position in CONFIDENCES
+        self.raised = 0  # leaks whose confidence was raised, because their value is confirmed elsewhere
         self.identifiers: dict[str, int] = {}
         self.origins: dict[str, int] = {}
-        self.verdicts: dict[str, int] = {}
         self.hosts: list[str] = []  # the first MAX_NAMED_HOSTS by name
+        self.chains: list[tuple[str, ...]] = []  # what was undone, without ()
         self.networks = Parties()
         self.homes = Parties()
         self.example: tuple[int, str] | None = None  # the earliest value, masked like the leak's
@@ -256,26 +336,31 @@ class Behaviour:
     def add(self, seen: Sighting) -> None:
         leak = seen.leak
         self.tally.add(seen)
-        self._know(clip(leak.name), (seen.time_ns, clip(leak.value)), [seen.host])
+        chains = [leak.encoding] if leak.encoding else []
+        self._know(clip(leak.name), (seen.time_ns, clip(leak.value)), [seen.host], chains)
         self.confidence = max(self.confidence, CONFIDENCES.index(leak.confidence))
-        bump(self.identifiers, leak.identifier)
-        bump(self.origins, leak.origin)
-        bump(self.verdicts, leak.recipient.verdict)
+        self.raised += seen.leaks * seen.raised
+        bump(self.identifiers, leak.identifier, seen.leaks)
+        bump(self.origins, leak.origin, seen.leaks)
         self.networks.add(leak.network, seen)
         self.homes.add(leak.home_operator, seen)
 
     def merge(self, other: Behaviour) -> None:
         self.tally.merge(other.tally)
         if other.name is not None and other.example is not None:
-            self._know(other.name, other.example, other.hosts)
+            self._know(other.name, other.example, other.hosts, other.chains)
         self.confidence = max(self.confidence, other.confidence)
+        self.raised += other.raised
         bump_all(self.identifiers, other.identifiers)
         bump_all(self.origins, other.origins)
-        bump_all(self.verdicts, other.verdicts)
         self.networks.merge(other.networks)
         self.homes.merge(other.homes)
 
-    def row(self, key: Json) -> Json:
+    def row(self, key: Json, injection: tuple[str, ...] = ()) -> Json:
+        """`injection`: why it is consistent with injection, as far as the whole tells."""
+        origin = commonest(self.origins)
+        if injection and origin == UNKNOWN:
+            origin = CONSISTENT
         common = self.tally.to_dict()
         del common["requests"]  # a behaviour has no denominator of its own
         return {
@@ -283,21 +368,25 @@ class Behaviour:
             "name": self.name,
             "identifier": commonest(self.identifiers),
             "hosts": self.hosts,
+            "encodings": [list(chain) for chain in self.chains],
             **common,
             "confidence": CONFIDENCES[self.confidence],
-            "origin": commonest(self.origins),
+            "raised": self.raised,
+            "origin": origin,
+            "origin_evidence": list(injection) if origin == CONSISTENT else [],
             "network": self.networks.to_list(),
             "home_operator": self.homes.to_list(),
-            "verdicts": dict(sorted(self.verdicts.items())),
             "example": None if self.example is None else self.example[1],
             "covered_by": None,
         }
 
-    def _know(self, name: str, example: tuple[int, str], hosts: list[str]) -> None:
+    def _know(self, name: str, example: tuple[int, str], hosts: list[str], chains: list[tuple[str, ...]]) -> None:
         self.name = name if self.name is None else min(self.name, name)
         self.example = example if self.example is None else min(self.example, example)
         if not all(host in self.hosts for host in hosts):
             self.hosts = sorted({*self.hosts, *hosts})[:MAX_NAMED_HOSTS]
+        if not all(chain in self.chains for chain in chains):
+            self.chains = sorted({*self.chains, *chains})[:MAX_CHAINS]
 
 
 UNATTRIBUTED = "unattributed"

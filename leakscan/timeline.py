@@ -24,11 +24,12 @@ _NS = 1_000_000_000
 class Timeline:
     """Cells of requests and leaks, `STEPS[level]` seconds wide."""
 
-    __slots__ = ("_leaks", "_level", "_requests", "_width")
+    __slots__ = ("_leaks", "_level", "_outside", "_requests", "_width")
 
     def __init__(self) -> None:
         self._requests: dict[int, int] = {}
         self._leaks: dict[int, int] = {}
+        self._outside: dict[int, int] = {}  # of the leaks, those to whoever is no partner of the policy
         self._level = 0
         self._width = STEPS[0] * _NS
 
@@ -40,15 +41,22 @@ class Timeline:
             self._requests[cell] = 1
             self._fit()
 
-    def add_leak(self, time_ns: int) -> None:
+    def add_leak(self, time_ns: int, outside: bool = True, count: int = 1) -> None:
+        """`count` leaks within the same `hour_of`."""
         cell = (time_ns - _ANCHOR * _NS) // self._width
-        self._leaks[cell] = self._leaks.get(cell, 0) + 1
+        self._leaks[cell] = self._leaks.get(cell, 0) + count
+        if outside:
+            self._outside[cell] = self._outside.get(cell, 0) + count
         self._fit()
 
     def merge(self, other: Timeline) -> None:
         self._widen(other._level)
         factor = self._width // (STEPS[other._level] * _NS)
-        for mine, others in ((self._requests, other._requests), (self._leaks, other._leaks)):
+        for mine, others in (
+            (self._requests, other._requests),
+            (self._leaks, other._leaks),
+            (self._outside, other._outside),
+        ):
             for cell, count in others.items():
                 mine[cell // factor] = mine.get(cell // factor, 0) + count
         self._fit()
@@ -63,6 +71,7 @@ class Timeline:
                     "time": (ANCHOR_TIME + timedelta(seconds=cell * step)).strftime("%Y-%m-%dT%H:%M:%SZ"),
                     "requests": self._requests.get(cell, 0),
                     "leaks": self._leaks.get(cell, 0),
+                    "outside": self._outside.get(cell, 0),
                 }
                 for cell in sorted(self._requests.keys() | self._leaks.keys())
             ],
@@ -78,8 +87,14 @@ class Timeline:
         factor = STEPS[level] // STEPS[self._level]
         self._requests = _joined(self._requests, factor)
         self._leaks = _joined(self._leaks, factor)
+        self._outside = _joined(self._outside, factor)
         self._level = level
         self._width = STEPS[level] * _NS
+
+
+def hour_of(time_ns: int) -> int:
+    """The cell of the narrowest width."""
+    return (time_ns - _ANCHOR * _NS) // (HOUR * _NS)
 
 
 def _joined(cells: dict[int, int], factor: int) -> dict[int, int]:

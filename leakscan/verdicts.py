@@ -4,7 +4,7 @@ A direction is HTTP when a request line (or status line) stands at its first byt
 beginning of a segment; a SOCKS handshake or a PROXY line may stand before it. `classify` says so from the first bytes.
 
 `Verdicts` is the table between reassembly and sieve: reassembly notes the directions that it ignores, the sieve drops
-their segments in bulk. Fixed size (`SLOTS` entries of 9 bytes): a direction that meets another in its slot takes it
+their segments in bulk. Fixed size (`SLOTS` entries of 17 bytes): a direction that meets another in its slot takes it
 over, and the other is looked at again, which costs time and nothing else. Directions are told apart by a 64-bit hash
 with random multipliers, so that nobody can craft a capture in which one connection hides another.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import secrets
 import struct
+from array import array
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _socks5(data: bytes) -> int:
 
 SLOTS = 1 << 18
 # Codes in the table.
-FREE, WATCHED, RESPONSES, DEAD = 0, 1, 2, 3
+FREE, WATCHED, RESPONSES, DEAD, BODY = 0, 1, 2, 3, 4
 _MASK = (1 << 64) - 1
 
 
@@ -144,14 +145,22 @@ class Verdicts:
     """Directions whose segments reassembly ignores.
 
     WATCHED: not HTTP so far, but a segment that begins like a request line would change that. RESPONSES: a server's.
-    DEAD: never HTTP, whatever comes before the next SYN.
+    DEAD: never HTTP, whatever comes before the next SYN. BODY: a client's that sends a body, of which `body_size` bytes
+    from the sequence number `body_from` on are of no use.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep_responses: bool = False) -> None:
+        """`keep_responses`: somebody else wants to read them."""
         import numpy as np
 
-        self.tags: NDArray[np.uint64] = np.zeros(SLOTS, np.uint64)
-        self.codes: NDArray[np.uint8] = np.zeros(SLOTS, np.uint8)
+        self._keep_responses = keep_responses
+        self._tags, self._codes = array("Q", bytes(8 * SLOTS)), bytearray(SLOTS)
+        self._from, self._size = array("I", bytes(4 * SLOTS)), array("I", bytes(4 * SLOTS))
+        # The same memory for the sieve: one by one Python's own are faster, by the thousand numpy's.
+        self.tags: NDArray[np.uint64] = np.frombuffer(self._tags, np.uint64)
+        self.codes: NDArray[np.uint8] = np.frombuffer(self._codes, np.uint8)
+        self.body_from: NDArray[np.uint32] = np.frombuffer(self._from, np.uint32)
+        self.body_size: NDArray[np.uint32] = np.frombuffer(self._size, np.uint32)
         self.fresh: dict[int, int] = {}  # noted since the sieve last looked: it clears this for each batch
         self.multipliers = [secrets.randbits(64) | 1 for _ in range(11)]
 
@@ -166,8 +175,23 @@ class Verdicts:
 
     def note(self, token: int, code: int) -> None:
         """Reassembly ignores this direction from now on, or (FREE) looks at it again."""
+        if code == RESPONSES and self._keep_responses:
+            return
         self.fresh[token] = code
         slot = token & SLOTS - 1
-        if code != FREE or int(self.tags[slot]) == token:
-            self.tags[slot] = token
-            self.codes[slot] = code
+        if code != FREE or self._tags[slot] == token:
+            self._tags[slot] = token
+            self._codes[slot] = code
+
+    def note_body(self, token: int, seq: int, size: int) -> None:
+        """Reassembly has no use for these bytes of this direction."""
+        slot = token & SLOTS - 1
+        self._tags[slot], self._codes[slot] = token, BODY
+        self._from[slot], self._size[slot] = seq, size
+
+    def forget(self, token: int) -> None:
+        """Reassembly knows this direction no longer."""
+        slot = token & SLOTS - 1
+        if self._tags[slot] == token:
+            self._codes[slot] = FREE
+        self.fresh.pop(token, None)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.network import network  # noqa: F401  (a fixture)
+
 CORPORA = os.environ.get("LEAKSCAN_CORPORA")
 REQUIRE_ALL = os.environ.get("LEAKSCAN_REQUIRE_ALL") == "1"
 

@@ -29,7 +29,7 @@ def request(path: str = "/", *lines: str, host: str = "www.example", method: str
 
 
 def segment(seq: int, data: bytes = b"", flags: int = ACK, key: bytes = KEY, frame: int = 1, **more: Any) -> Segment:
-    known = {"missing": 0, "sound": True, "time_ns": START_NS + frame * 10**6, "teid": None, "origin": ORIGIN}
+    known = {"missing": 0, "tcp": b"", "time_ns": START_NS + frame * 10**6, "teid": None, "origin": ORIGIN}
     return Segment(key, seq % 2**32, flags, data, frame=frame, **{**known, **more})
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leakscan.distinct import Bounded, Distinct, stable_hash
+from leakscan.distinct import Bounded, Distinct, Links, stable_hash
 
 
 class Count:
@@ -92,3 +92,46 @@ def test_bounded_keeps_its_bound_and_loses_nothing(keys: list[str]) -> None:
     assert sum(kept.values()) + rest == len(keys)
     assert all(count == keys.count(key) for key, count in kept.items())
     assert len(set(keys)) > 4 or not rest
+
+
+pairs = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=12)
+
+
+def links(items: Iterable[tuple[int, int]], limit: int = 64) -> Links:
+    made = Links(limit)
+    for one, other in items:
+        made.add(one, other)
+    return made
+
+
+@given(st.lists(st.integers(0, 12), max_size=8), pairs)
+def test_links_join_what_they_name(items: list[int], joined: list[tuple[int, int]]) -> None:
+    groups = [{item} for item in range(13)]
+    for one, other in joined:
+        group = next(g for g in groups if one in g)
+        if other not in group:
+            more = next(g for g in groups if other in g)
+            groups.remove(more)
+            group |= more
+    expected = sum(1 for group in groups if group & set(items))
+    assert links(joined).things(distinct(items, 64)) == expected
+
+
+@given(pairs, pairs)
+def test_links_merge(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> None:
+    for limit in (3, 64):
+        left, right = links(one, limit), links(other, limit)
+        left.merge(right)
+        back = links(other, limit)
+        back.merge(links(one, limit))
+        whole = links([*one, *other], limit)
+        items = distinct(range(13), 64)
+        assert left.things(items) == back.things(items) == whole.things(items)
+
+
+def test_links_of_many_are_an_estimate() -> None:
+    size = 20_000
+    hashes = [stable_hash(str(number)) for number in range(2 * size)]
+    made = links(zip(hashes[:size], hashes[size:], strict=True), 1024)
+    assert made.estimated
+    assert abs(made.things(distinct(hashes, 1024)) - size) < 0.2 * size

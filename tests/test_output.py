@@ -21,6 +21,8 @@ SPECS = [
     ("report.json", "json", "report.json"),
     ("report.csv", "csv", "report.csv"),
     ("report.md", "markdown", "report.md"),
+    ("report.html", "html", "report.html"),
+    ("incident=report.md", "incident", "report.md"),
     ("REPORT.JSON", "json", "REPORT.JSON"),
     ("a.b/report.x.md", "markdown", "a.b/report.x.md"),
     ("jsonl=report", "jsonl", "report"),
@@ -35,7 +37,7 @@ def test_parse(spec: str, name: str, path: str) -> None:
     assert parse_output(spec) == Output(name, path)
 
 
-@pytest.mark.parametrize("spec", ["report", "report.html", "-", "", "incident=report.md", "json=", ".json", "json"])
+@pytest.mark.parametrize("spec", ["report", "report.htm", "-", "", "nothing=report.md", "json=", ".json", "json"])
 def test_what_cannot_be_is_refused(spec: str) -> None:
     with pytest.raises(UsageError, match=r"jsonl"):
         parse_output(spec)
@@ -44,7 +46,7 @@ def test_what_cannot_be_is_refused(spec: str) -> None:
 def test_every_format_has_a_suffix_of_its_own() -> None:
     suffixes = [suffix for writer in FORMATS.values() for suffix in writer.suffixes]
     assert len(suffixes) == len(set(suffixes))
-    assert all(writer.suffixes for writer in FORMATS.values())
+    assert [name for name, writer in FORMATS.items() if not writer.suffixes] == ["incident"]
 
 
 def only(folder: Path) -> list[str]:
@@ -198,3 +200,36 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         OutputFile(str(tmp_path / "report.txt")).discard()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert only(tmp_path) == ["report.txt"]
+
+
+def test_a_file_that_grows_is_there_from_the_beginning_and_stays(tmp_path):
+    path = tmp_path / "leaks.jsonl"
+    path.write_text("older")
+    with pytest.raises(KeyError), OutputFile(str(path), grow=True) as file:
+        assert path.read_text() == ""
+        file.stream.write("a line\n")
+        file.stream.flush()
+        assert path.read_text() == "a line\n"
+        raise KeyError
+    assert path.read_text() == "a line\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_grows_replaces_a_link_and_does_not_follow_it(tmp_path):
+    victim, link = tmp_path / "victim", tmp_path / "leaks.jsonl"
+    victim.write_text("whole")
+    link.symlink_to(victim)
+    with OutputFile(str(link), grow=True) as file:
+        file.stream.write("a line\n")
+    assert (victim.read_text(), link.is_symlink(), link.read_text()) == ("whole", False, "a line\n")
+
+
+def test_a_file_that_cannot_take_its_name_leaves_nothing(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("leakscan.output.os.replace", refuse)
+    with pytest.raises(UsageError, match=r"leaks\.jsonl: Operation not permitted"):
+        OutputFile(str(tmp_path / "leaks.jsonl"), grow=True)
+    assert list(tmp_path.iterdir()) == []

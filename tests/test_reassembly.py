@@ -194,6 +194,30 @@ def test_waiting_bytes_are_bounded(monkeypatch):
     assert machine._held_bytes == 0
 
 
+def test_pieces_that_wait_weigh_more_than_their_bytes(monkeypatch):
+    monkeypatch.setattr(reassembly, "MAX_HELD_ALL", 100 * reassembly.PIECE_BYTES)
+    losses = Losses()
+    machine = reassembly.Reassembler(reassembly.Verdicts(), Coverage(), losses)
+    machine.feed(segment(100, GET))
+    for at in range(200):
+        machine.feed(segment(1000 + 2 * at, b"x"))
+    assert losses["tcp.held-evicted"] >= 100
+    machine.end()
+    assert machine._held_bytes == 0
+
+
+def test_of_a_long_segment_only_the_beginning_is_remembered():
+    losses = Losses()
+    long = GET[:-2] + b"A: " + b"x" * 60_000 + b"\r\n\r\n"
+    other = b"P" + long[1:]
+    machine = reassembly.Reassembler(reassembly.Verdicts(), Coverage(), losses)
+    machine.feed(segment(100, long))
+    machine.feed(segment(100, other))
+    assert losses["tcp.overlap-conflict"] == 1
+    (recent,) = machine._recent.values()
+    assert [len(data) for _, data in recent] == [reassembly.MAX_RECENT_BYTES]
+
+
 REQUESTS = st.lists(
     st.sampled_from([GET, NEXT, POST, request("/fold", "X-A: one\r\n two"), b"GET /lf HTTP/1.0\nHost: b.example\n\n"]),
     min_size=1,

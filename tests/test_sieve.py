@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -41,7 +42,8 @@ def read(frames: list[Frame], size: int, link: int, sieve: bool) -> tuple[list[M
     coverage, losses = Coverage(), Losses()
     decoder, verdicts = Decoder(losses), Verdicts()
     segments = Sieve(decoder, verdicts, coverage, losses, sieve).segments(batches(frames, size, link))
-    found = list(Http1(coverage, losses).messages(Reassembler(verdicts, coverage, losses).reassemble(segments)))
+    reassembler = Reassembler(verdicts, coverage, losses)
+    found = list(Http1(coverage, losses, reassembler.skip).messages(reassembler.reassemble(segments)))
     decoder.end()
     return found, coverage, losses
 
@@ -53,11 +55,15 @@ def same(frames: list[Frame], size: int, link: int) -> list[Message]:
 
 
 GET, POST = request("/a", "Cookie: a=b"), request("/p", method="POST", body=b"x" * 90)
+CHUNKS = b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"5a\r\n" + b"y" * 90 + b"\r\n0\r\n\r\n"
+WAITS = request("/w", "Expect: 100-continue", method="POST", body=b"z" * 90)
 TLS = b"\x16\x03\x01\x00\x40\x01" + bytes(64)
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n"
 CONTENT = [
     GET,
     POST,
+    CHUNKS,
+    WAITS,
     GET + GET,
     TLS,
     RESPONSE + GET * 2,
@@ -124,6 +130,12 @@ def traffic(draw: st.DrawFn) -> tuple[int, list[Frame]]:
     frames = [LINK_OF[link](packet) for packet in packets]
     snap = draw(st.sampled_from([40, 70, 110, 9999, 9999, 9999]))
     return link, [(frame[:snap], len(frame)) for frame in frames]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_bodies_are_skipped():
+    with mock.patch("leakscan.protocols.http1.MIN_SKIPPED", 10), mock.patch("leakscan.protocols.http1.MAX_SKIPPED", 60):
+        yield
 
 
 @given(traffic(), st.integers(1, 50))

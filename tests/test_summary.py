@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from leakscan import summary as module
 from leakscan import tally
+from leakscan.distinct import stable_hash
 from leakscan.losses import Losses
 from leakscan.model import SEVERITIES, Coverage, Leak, Recipient
+from leakscan.origin import Manner
 from leakscan.summary import Summary
+from leakscan.tally import Around
 from tests.leaks import DAY_NS, HERE, HOME, MINUTE_NS, START_NS, add, leak
 
 
@@ -67,12 +70,14 @@ def test_a_row_says_what_leaked() -> None:
         "last_seen": "2012-01-11T00:00:00.000000Z",
         "severity": "critical",
         "bearers": {"cellular": 2, "unknown": 1},
+        "verdicts": {"no-policy": 3},
     }
     party = {"country": "GB", "leaks": 3, "subscribers": 2}
     network = {"name": "Testnet", "mcc": "001", "mnc": "01", "evidence": ["networks file"], "country": "GB"}
     home = {"name": "Virtual Mobile", "mcc": "999", "mnc": "99", "evidence": ["IMSI"], **party}
-    assert rows["total"] == {**common, "leaking_requests": 3}
-    assert rows["hosts"] == [{"host": "www.news.example", **common}]
+    assert rows["total"] == {**common, "leaking_requests": 3, "local_requests": 0}
+    assert rows["outside"] == common
+    assert rows["hosts"] == [{"host": "www.news.example", **common, "partners": []}]
     assert rows["identifiers"] == [{"identifier": "msisdn", **common}]
     assert rows["carriers"][0] == {
         "name": "Testnet",
@@ -88,12 +93,14 @@ def test_a_row_says_what_leaked() -> None:
         "name": "x-up-calling-line-id",
         "identifier": "msisdn",
         "hosts": ["www.news.example"],
+        "encodings": [],
         **common,
         "confidence": "confirmed",
+        "raised": 0,
         "origin": "unknown",
+        "origin_evidence": [],
         "network": [{**network, **party}],
         "home_operator": [home],
-        "verdicts": {"no-policy": 3},
         "example": "44********01",
         "covered_by": None,
     }
@@ -101,11 +108,31 @@ def test_a_row_says_what_leaked() -> None:
     assert rows["names"] == [behaviour]
 
 
+def test_disguises_are_listed_once() -> None:
+    chains = [("base64", "hex"), (), ("percent",), ("base64", "hex")]
+    (row,) = summary(*(leak(encoding=chain) for chain in chains)).to_dict()["behaviours"]
+    assert row["encodings"] == [["base64", "hex"], ["percent"]]
+
+
 def test_one_person_is_one_subscriber() -> None:
     kinds = ("msisdn", "imsi", "imei")
     made = summary(*(leak(identifier=kind, pseudonym=f"{kind}:{n}") for kind in kinds for n in range(3)))
     assert made.to_dict()["total"]["subscribers"] == 3
     assert made.to_dict()["total"]["identifiers"] == {"imei": 3, "imsi": 3, "msisdn": 3}
+
+
+def test_one_persons_tokens_of_several_schemes_are_one_subscriber() -> None:
+    made = Summary()
+    for person in range(2):
+        names = [f"subscriber_token:{scheme}{person}" for scheme in "abc"]
+        for name in names:
+            one = leak(identifier="subscriber_token", pseudonym=name)
+            made.add_request(host=one.host, network=None, bearer="unknown", time_ns=START_NS)
+            same = 0 if name == names[0] else stable_hash(names[0])
+            made.add(one, time_ns=START_NS, rotating=False, around=Around(same=same))
+    add(made, leak(identifier="subscriber_token", pseudonym="subscriber_token:of another"))
+    assert made.to_dict()["total"]["subscribers"] == 3
+    assert made.to_dict()["total"]["identifiers"] == {"subscriber_token": 7}
 
 
 def test_what_does_not_count_subscribers() -> None:
@@ -177,6 +204,41 @@ def test_a_behaviour_is_covered_only_when_all_its_leaks_are() -> None:
     assert not Summary().counts("low")
 
 
+def test_what_a_partner_got_and_what_others_got() -> None:
+    partner = Recipient("allowed-but-clear", "Age Check", "age-verification")
+    late = START_NS + DAY_NS
+    made = Summary()
+    add(made, leak("447700900001", recipient=partner, host="agecheck.example"))
+    add(made, leak("447700900001", recipient=Recipient("expired", "Age Check", None), host="agecheck.example"))
+    add(made, leak("447700900002", recipient=Recipient("not-allowed"), host="shop.example", time_ns=late), late)
+    rows = made.to_dict()
+    assert rows["total"]["verdicts"] == {"allowed-but-clear": 1, "expired": 1, "not-allowed": 1}
+    outside = rows["outside"]
+    assert (outside["leaks"], outside["subscribers"], outside["host_count"]) == (2, 2, 2)
+    assert outside["last_seen"] == rows["total"]["last_seen"] > outside["first_seen"]
+    assert [(row["host"], row["verdicts"], row["partners"]) for row in rows["hosts"]] == [
+        (
+            "agecheck.example",
+            {"allowed-but-clear": 1, "expired": 1},
+            [{"partner": "Age Check", "purpose": None}, {"partner": "Age Check", "purpose": "age-verification"}],
+        ),
+        ("shop.example", {"not-allowed": 1}, []),
+    ]
+    assert [(cell["leaks"], cell["outside"]) for cell in rows["timeline"]["cells"]] == [(2, 1), (1, 1)]
+
+
+def test_rules_that_found_something_are_explained() -> None:
+    one, other = Summary(), Summary()
+    one.explain("x-a", "what a is")
+    one.explain("x-b", "b, of another catalogue")
+    other.explain("x-b", "a different text")
+    one.explain("x-c", "a hint that was not shown")
+    one.merge(other)
+    for rule in ("x-a", "x-b"):
+        add(one, leak(rule=rule))
+    assert one.to_dict()["rules"] == {"x-a": "what a is", "x-b": "a different text"}
+
+
 def test_worst_behaviour_first() -> None:
     made = summary(leak(severity="low", name="a"), leak(severity="critical", name="b"), leak(severity="high", name="c"))
     assert [row["name"] for row in made.to_dict()["behaviours"]] == ["b", "c", "a"]
@@ -218,6 +280,161 @@ def test_hostile_names_and_hosts_are_clipped() -> None:
     assert len(json.dumps(made.to_dict())) < 10_000
 
 
+HINT = {"confidence": "hint", "place": "referer", "name": "u", "rule": "value", "host": "ads.example"}
+
+
+def propagated(*parts: tuple[Leak, bool]) -> Summary:
+    made = Summary()
+    for one, shown in parts:
+        made.add_request(host=one.host, network=one.network, bearer=one.bearer, time_ns=START_NS)
+        made.add(one, time_ns=START_NS, rotating=False, around=Around(shown))
+    return made
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("hint_first", [True, False])
+def test_a_hint_is_raised_by_the_same_value_confirmed_elsewhere(shown: bool, hint_first: bool) -> None:
+    parts = [(leak(), True), (leak(**HINT), shown), (leak("447700900999", **HINT), shown)]
+    made = propagated(*(reversed(parts) if hint_first else parts))
+    rows = made.to_dict()
+    behaviours = {row["name"]: row for row in rows["behaviours"]}
+    assert behaviours["u"]["confidence"] == "confirmed"
+    assert behaviours["u"]["raised"] == 1
+    assert behaviours["u"]["leaks"] == (2 if shown else 1)  # the other number is a hint, and stays one
+    assert behaviours["u"]["subscribers"] == behaviours["u"]["leaks"]
+    assert rows["total"]["leaks"] == rows["total"]["leaking_requests"] == (3 if shown else 2)
+    assert {row["host"]: row["leaks"] for row in rows["hosts"]} == {
+        "www.news.example": 1,
+        "ads.example": 2 if shown else 1,
+    }
+    assert sum(cell["leaks"] for cell in rows["timeline"]["cells"]) == rows["total"]["leaks"]
+
+
+def test_what_is_raised_counts_for_the_exit_code() -> None:
+    low = leak(severity="low")
+    hint = leak(**HINT, severity="critical")
+    assert not propagated((low, True)).counts("critical")
+    assert not propagated((hint, False)).counts("critical")
+    assert propagated((hint, False), (low, True)).counts("critical")
+    assert propagated((hint, False)).outcome() == "none-found"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        leak("447700900999"),  # another value
+        leak(confidence="probable"),  # not confirmed itself
+        leak(identifier="cell_location"),  # another kind
+    ],
+    ids=["value", "probable", "kind"],
+)
+def test_what_raises_nothing(other: Leak) -> None:
+    rows = propagated((leak(**HINT), False), (other, True)).to_dict()
+    assert [row["name"] for row in rows["behaviours"]] == ["x-up-calling-line-id"]
+    assert rows["total"]["leaks"] == 1
+
+
+def test_a_kind_that_is_nobodys_own_raises_nothing() -> None:
+    """Two people in one country have the same country."""
+    place = {"identifier": "cell_location", "pseudonym": "cell_location:1"}
+    rows = propagated((leak(**HINT, **place), True), (leak(**place), True)).to_dict()
+    assert {row["name"]: row["confidence"] for row in rows["behaviours"]} == {
+        "u": "hint",
+        "x-up-calling-line-id": "confirmed",
+    }
+
+
+def test_several_that_wait_in_one_request() -> None:
+    made = Summary()
+    for confirmed in (False, True):
+        made.add_request(host="ads.example", network=None, bearer="unknown", time_ns=START_NS)
+        made.add(leak(**HINT), time_ns=START_NS, rotating=False, around=Around(False))
+        made.add(leak("447700900999", **HINT), time_ns=START_NS, rotating=False, around=Around(False))
+        if confirmed:
+            made.add(leak(), time_ns=START_NS, rotating=False)
+            assert made.to_dict()["total"]["leaking_requests"] == 2  # reading in the middle changes nothing
+            made.add(leak("447700900999"), time_ns=START_NS, rotating=False)
+    total = made.to_dict()["total"]
+    assert (total["requests"], total["leaking_requests"], total["leaks"]) == (2, 2, 6)
+
+
+def test_past_the_bound_leaks_count_as_their_line_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    numbers = [f"44770090010{number}" for number in range(5)]
+    confirmed = [(leak(number, name="y"), True) for number in numbers]
+    rows = propagated(*((leak(number, **HINT), True) for number in numbers), *confirmed).to_dict()
+    assert rows["coverage"]["losses"]["other"] == {"summary.joins-folded": 3}
+    assert {row["name"]: (row["leaks"], row["raised"]) for row in rows["behaviours"]} == {"u": (5, 2), "y": (5, 0)}
+
+
+CLIENT, OTHER_CLIENT, GATEWAY = 11, 12, 13
+
+
+@pytest.mark.parametrize(
+    ("client", "cellular", "bearers", "requests"),
+    [
+        (CLIENT, False, {"wifi": 1}, {"unknown": 1, "wifi": 2}),
+        (CLIENT, True, {"unknown": 1}, {"cellular": 1, "unknown": 3}),  # a gateway in the operator's own building
+        (OTHER_CLIENT, False, {"unknown": 1}, {"unknown": 3}),
+        (0, False, {"unknown": 1}, {"unknown": 3}),  # captured where neighbours cannot be seen
+    ],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_client_that_is_a_neighbour_is_local(
+    client: int, cellular: bool, bearers: dict[str, int], requests: dict[str, int], before: bool
+) -> None:
+    made = Summary()
+    if before:
+        made.neighbours.add(CLIENT)
+    one = leak(bearer="unknown", network=None)
+    for number in (client, client, OTHER_CLIENT):
+        made.add_request(host=one.host, network=None, bearer="unknown", time_ns=START_NS, client=number)
+        if not made.leaking_requests:
+            made.add(one, time_ns=START_NS, rotating=False, around=Around(client=client))
+    if cellular:
+        made.add_request(host=one.host, network=None, bearer="cellular", time_ns=START_NS, client=client)
+    assert made.to_dict()["total"]["local_requests"] == (2 if before and "wifi" in bearers else 0)
+    made.neighbours.add(CLIENT)
+    rows = made.to_dict()
+    assert rows["total"]["bearers"] == rows["behaviours"][0]["bearers"] == bearers
+    assert rows["carriers"][0]["bearer_requests"] == requests
+    assert rows["total"]["local_requests"] == requests.get("wifi", 0)
+
+
+@pytest.mark.parametrize(
+    ("known", "network"),
+    [([HERE], "Testnet"), ([HERE, HERE], "Testnet"), ([HERE, HOME], None), ([], None)],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_the_same_gateway_is_the_same_network(known: list[Any], network: str | None, first: bool) -> None:
+    made = Summary()
+    leaks = [leak(network=one) for one in known]
+    unnamed = leak("447700900999", network=None)
+    for one in [*leaks, unnamed] if first else [unnamed, *leaks]:
+        made.add_request(host=one.host, network=None, bearer="cellular", time_ns=START_NS)
+        made.add(one, time_ns=START_NS, rotating=False, around=Around(gateway=GATEWAY))
+    rows = made.to_dict()
+    unattributed = next(row for row in rows["carriers"] if row["name"] == "unattributed")
+    assert unattributed["leaks"] == (0 if network else 1)
+    if network:
+        row = rows["carriers"][0]
+        assert (row["name"], row["leaks"]) == (network, len(known) + 1)
+        assert "gateway: the same headers as in requests of this network" in row["network"]["evidence"]
+        assert rows["behaviours"][0]["network"][0]["leaks"] == len(known) + 1
+
+
+def test_what_found_no_place_to_wait_is_a_loss_only_if_waiting_would_have_paid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 1)
+    made = Summary()
+    for number in range(4):
+        one = leak(f"44770090000{number}", bearer="unknown")
+        made.add_request(host=one.host, network=None, bearer="unknown", time_ns=START_NS, client=CLIENT)
+        made.add(one, time_ns=START_NS, rotating=False, around=Around(client=CLIENT))
+    assert made.to_dict()["coverage"]["losses"]["other"] == {}
+    made.neighbours.add(OTHER_CLIENT)
+    assert made.to_dict()["coverage"]["losses"]["other"] == {"summary.joins-folded": 3}
+
+
 def test_coverage_is_the_stages() -> None:
     coverage = Coverage(
         frames=7, bytes=700, streams=2, requests=1, tls_streams=1, tcp_payload_bytes=90, examined_bytes=9
@@ -237,7 +454,7 @@ def test_coverage_is_the_stages() -> None:
     }
 
 
-Event = tuple[Leak | None, str, int, bool]
+Event = tuple[Leak | None, str, int, bool, Around]
 
 
 def events(seed: int, count: int) -> list[Event]:
@@ -256,11 +473,15 @@ def events(seed: int, count: int) -> list[Event]:
             severity=rng.choice(SEVERITIES),
             confidence=rng.choice(["hint", "probable", "confirmed"]),
             origin=rng.choice(["unknown", "client-sent"]),
-            bearer=rng.choice(["cellular", "wifi"]),
+            bearer=rng.choice(["cellular", "wifi", "unknown"]),
             network=rng.choice([HERE, None, replace(HERE, evidence=("IMSI", "header")), HOME]),
             home_operator=rng.choice([HOME, None]),
+            recipient=rng.choice([Recipient(), Recipient("allowed", "A", "billing"), Recipient("expired", "B", None)]),
         )
-        made.append((one if rng.random() < 0.6 else None, host, time_ns, rng.random() < 0.2))
+        shown = one.confidence == "confirmed" or rng.random() < 0.5
+        hashes = [0, *(stable_hash(str(number)) for number in range(9))]
+        around = Around(shown, *(rng.choice(hashes) for _ in range(3)))
+        made.append((one if rng.random() < 0.6 else None, host, time_ns, rng.random() < 0.2, around))
     return made
 
 
@@ -268,10 +489,15 @@ def folded(parts: list[Event]) -> Summary:
     losses, coverage = Losses(), Coverage(frames=len(parts))
     losses["udp"] += len(parts)
     made = Summary(losses, coverage)
-    for one, host, time_ns, rotating in parts:
-        made.add_request(host=host, network=one.network if one else None, bearer="cellular", time_ns=time_ns)
+    for one, host, time_ns, rotating, around in parts:
+        network, bearer = (one.network, one.bearer) if one else (None, "unknown")
+        made.add_request(host=host, network=network, bearer=bearer, time_ns=time_ns, client=around.client)
         if one is not None:
-            made.add(one, time_ns=time_ns, rotating=rotating)
+            manner = Manner(around.client or 1, around.same, around.same, stable_hash(host), around.shown, 1)
+            made.add(one, time_ns=time_ns, rotating=rotating, around=around, manner=manner)
+            made.explain(one.rule, f"what {one.identifier} is")
+        if rotating:
+            made.neighbours.add(around.client)
     return made
 
 
@@ -287,7 +513,10 @@ def merged(*parts: Summary) -> Summary:
 def test_merge_is_commutative_and_associative(seed: int, one: int, two: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         bounds = {"MAX_BEHAVIOURS": 4, "MAX_HOSTS": 6, "MAX_LEAKING_HOSTS": 4, "MAX_CLEAN_ROWS": 3, "MAX_NAMES": 2}
-        for name, bound in {**bounds, "MAX_KINDS": 2, "MAX_PARTIES": 2, "EXACT_IN_WHOLE": 4}.items():
+        bounds |= {"MAX_KINDS": 2, "MAX_PARTIES": 2, "EXACT_IN_WHOLE": 4}
+        bounds |= {"MAX_WAITING": 6, "MAX_WAITING_REQUESTS": 3, "MAX_CONFIRMED": 5}
+        bounds |= {"MAX_CLIENTS": 4, "MAX_GATEWAYS": 3, "MAX_SPREADS": 3}
+        for name, bound in bounds.items():
             patch.setattr(module, name, bound)
         for name, bound in {"MAX_PARTIES": 1, "MAX_EVIDENCE": 2, "MAX_NAMED_HOSTS": 2}.items():
             patch.setattr(tally, name, bound)

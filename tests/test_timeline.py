@@ -15,23 +15,25 @@ NS = 10**9
 times = st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 10**17), max_size=20)
 
 
-def timeline(requests: list[int], leaks: list[int]) -> Timeline:
+def timeline(requests: list[int], leaks: list[int], inside: list[int] | None = None) -> Timeline:
     made = Timeline()
     for time in requests:
         made.add_request(time)
     for time in leaks:
         made.add_leak(time)
+    for time in inside or []:
+        made.add_leak(time, outside=False)
     return made
 
 
 def test_hours() -> None:
-    made = timeline([0, 1, 3600 * NS, 3 * 3600 * NS], [3600 * NS + 5])
+    made = timeline([0, 1, 3600 * NS, 3 * 3600 * NS], [3600 * NS + 5], [3600 * NS + 6])
     assert made.to_dict() == {
         "step_seconds": HOUR,
         "cells": [
-            {"time": "1970-01-01T00:00:00Z", "requests": 2, "leaks": 0},
-            {"time": "1970-01-01T01:00:00Z", "requests": 1, "leaks": 1},
-            {"time": "1970-01-01T03:00:00Z", "requests": 1, "leaks": 0},
+            {"time": "1970-01-01T00:00:00Z", "requests": 2, "leaks": 0, "outside": 0},
+            {"time": "1970-01-01T01:00:00Z", "requests": 1, "leaks": 2, "outside": 1},
+            {"time": "1970-01-01T03:00:00Z", "requests": 1, "leaks": 0, "outside": 0},
         ],
     }
 
@@ -60,7 +62,7 @@ def test_merges_in_any_order(a: list[int], b: list[int], c: list[int], d: list[i
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MAX_CELLS", 5)
         patch.setattr(module, "STEPS", (*STEPS, *(STEPS[-1] * 4**power for power in range(1, 8))))
-        whole, forth, back = timeline(a + c, b + d), timeline(a, b), timeline(c, d)
-        forth.merge(timeline(c, d))
-        back.merge(timeline(a, b))
+        whole, forth, back = timeline(a + c, b + d, a + d), timeline(a, b, a), timeline(c, d, d)
+        forth.merge(timeline(c, d, d))
+        back.merge(timeline(a, b, a))
         assert forth.to_dict() == back.to_dict() == whole.to_dict()

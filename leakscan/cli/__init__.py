@@ -24,7 +24,7 @@ EXIT_BUG, EXIT_PIPE = 70, 141
 GC_THRESHOLDS = (50_000, 20, 50)
 
 #: A command, in a file of its name in this folder, in the order of `--help`.
-COMMANDS = ("analyse", "requests", "compare", "redact", "evidence")
+COMMANDS = ("analyse", "live", "requests", "compare", "redact", "evidence", "doctor")
 ALIASES = {"analyze": "analyse"}
 
 
@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> int:
             click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.", err=True)
         _complain(error.format_message())
         return error.exit_code
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):  # a second Ctrl-C: at once
         return 130
     except LeakscanError as error:
         _complain(str(error))

@@ -18,7 +18,8 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
 @click.option("-f", "--format", type=click.Choice(FORMATS), default="table", show_default=True, help="Of stdout.")
 @click.option(
     "-o", "--output", "outputs", multiple=True, metavar="FILE",
-    help="Also write to FILE, in the format of its suffix (.txt .jsonl .json .csv .md) or FORMAT=FILE. Repeatable.",
+    help="Also write to FILE, in the format of its suffix (.txt .jsonl .json .csv .md .html), or FORMAT=FILE. "
+    "Repeatable.",
 )  # fmt: skip
 @click.option(
     "--fail-on", type=click.Choice(["none", *SEVERITIES]), default="medium", show_default=True,
@@ -48,6 +49,18 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
 @click.option(
     "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
 )
+@click.option(
+    "--asn-db", metavar="FILE", default=None,
+    help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
+)  # fmt: skip
+@click.option(
+    "--responses", is_flag=True, default=False,
+    help="Also read responses: a page that lists the headers it got proves what was injected.",
+)  # fmt: skip
+@click.option(
+    "--known", metavar="FILE", default=None,
+    help="TOML: your own identifiers, to be found in every form and place (docs/known.md).",
+)  # fmt: skip
 @click.option(
     "--evidence", metavar="DIR", default=None,
     help="Also write an evidence pack: findings with frames, offsets and hashes, for others to check.",

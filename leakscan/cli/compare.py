@@ -48,6 +48,14 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job
     "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
 )
 @click.option(
+    "--asn-db", metavar="FILE", default=None,
+    help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
+)  # fmt: skip
+@click.option(
+    "--known", metavar="FILE", default=None,
+    help="TOML: your own identifiers, to be found in every form and place (docs/known.md).",
+)  # fmt: skip
+@click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
     help="Colour in the table; NO_COLOR in the environment turns auto off.",
 )  # fmt: skip
@@ -58,7 +66,7 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job
 )  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
 @click.option("-q", "--quiet", is_flag=True, default=False, help="No progress and outcome; with -o no stdout.")
-def command(verbose: bool, **flags: Any) -> Job:
+def command(client: str, server: str | None, verbose: bool, **flags: Any) -> Job:
     """Find out what a network did to requests, from captures of both its sides.
 
     CLIENT was taken before the network (on the phone, or at its router), SERVER
@@ -70,6 +78,8 @@ def command(verbose: bool, **flags: Any) -> Job:
       leakscan compare phone.pcap server.pcap
       leakscan compare -o injected.json gateway.pcapng
     """
-    from leakscan.job import CompareOptions, compare
+    from leakscan.compare.job import compare
+    from leakscan.job import Options
 
-    return partial(compare, CompareOptions(**flags))
+    captures = [client] if server is None else [client, server]
+    return partial(compare, Options(captures=captures, responses=False, jobs=1, **flags))

@@ -19,6 +19,10 @@ from leakscan.cli.options import CONFIDENCES, Job
 @click.argument("output", metavar="OUT")
 @click.option("--addresses", is_flag=True, default=False, help="Replace subscribers' addresses, too.")
 @click.option(
+    "--known", metavar="FILE", default=None,
+    help="TOML: your own identifiers, to be replaced wherever they are (docs/known.md).",
+)  # fmt: skip
+@click.option(
     "--drop-unredactable", is_flag=True, default=False,
     help="Leave out packets with identifiers that cannot be replaced, instead of writing nothing.",
 )  # fmt: skip

@@ -17,7 +17,7 @@ from leakscan.compare.clock import Clock, Sample, estimate
 from leakscan.compare.headers import CHANGED, Change, diff
 from leakscan.compare.pairing import AMBIGUOUS, Pairing, Pairs, origin_form
 from leakscan.detectors import detect
-from leakscan.fields import fields
+from leakscan.fields import everything, fields
 from leakscan.losses import Losses
 from leakscan.model import SEVERITIES, Field, Leak, Match, Message
 from leakscan.reading import Reading
@@ -109,10 +109,10 @@ class Comparison(Scan):
         if server is None:
             self._changes.add(pairing, [], [])
             return
-        matches = detect(fields(server, self._reading.losses), self._reading.losses)
+        matches = self._matches(server)
         if client is not None:
             matches = _told_apart(matches, client, pairing)
-        found = list(self._judged(server, matches))
+        found = list(self._leaks_of(server, matches))
         injected = [
             (HOLDERS.get(leak.place, leak.name.lower()), leak) for _, leak in found if leak.origin == "injected"
         ]
@@ -136,9 +136,9 @@ def _told_apart(matches: Sequence[Match], client: Message, pairing: Pairing) -> 
     """The server's matches with the origin that the client's request gives them."""
     losses = Losses()  # of the client's request: nothing that is missing in the result
     sent = fields(client, losses)
-    known = {_known(field) for field in sent}
+    known = _all_known(client)
     normals = {(match.identifier, match.normal) for match in detect(sent, losses)}
-    doubtful = {_known(field) for rival in pairing.rivals for field in fields(rival, losses)}
+    doubtful = {one for rival in pairing.rivals for one in _all_known(rival)}
     where = f"the client's request, frame {client.frame_end}"
     told = []
     for match in matches:
@@ -158,6 +158,12 @@ def _told_apart(matches: Sequence[Match], client: Message, pairing: Pairing) -> 
             evidence = (*evidence, f"pair: {pairing.how}")
         told.append(replace(match, origin=origin, evidence=(*match.evidence, *evidence)))
     return told
+
+
+def _all_known(message: Message) -> set[_Known]:
+    """Everything that a request says, also under names that no rule knows."""
+    pieces = (*fields(message, Losses()), *everything(message.target, message.headers))
+    return {_known(field) for field in pieces}
 
 
 def _known(field: Field) -> _Known:

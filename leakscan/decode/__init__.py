@@ -14,6 +14,7 @@ from leakscan.decode.tunnels import IP_TUNNELS, UDP_TUNNELS
 from leakscan.decode.walk import Walk
 from leakscan.losses import Losses
 from leakscan.model import Origin, Segment
+from leakscan.neighbours import Neighbours
 
 __all__ = ["LINKS", "Decoder"]
 
@@ -23,9 +24,10 @@ _TCP_PROTOCOL = 6
 class Decoder:
     """Decodes frames of one series of captures."""
 
-    def __init__(self, losses: Losses) -> None:
+    def __init__(self, losses: Losses, neighbours: Neighbours | None = None) -> None:
+        self.neighbours = Neighbours() if neighbours is None else neighbours
         self._fragments = Fragments(losses, frozenset({_TCP_PROTOCOL, *IP_TUNNELS}))
-        self._walk = Walk(losses, self._fragments, IP_TUNNELS, UDP_TUNNELS)
+        self._walk = Walk(losses, self.neighbours, self._fragments, IP_TUNNELS, UDP_TUNNELS)
 
     @property
     def payload_bytes(self) -> int:

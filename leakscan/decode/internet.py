@@ -8,6 +8,7 @@ import struct
 
 from leakscan.decode.walk import IPV4, IPV6, Step, Walk
 from leakscan.model import Segment
+from leakscan.neighbours import PORTS, is_multicast
 
 _TCP = 6
 _UDP = 17
@@ -124,6 +125,8 @@ def udp(data: bytes, walk: Walk) -> Step:
         if step is not None:
             return step
         walk.tunnel, walk.teid = kind, teid
+    if header.dport in PORTS and not walk.tunnel and is_multicast(walk.destination):
+        walk.neighbours.saw(walk.origin.capture, walk.source)
     walk.lose("udp")
     return None
 
@@ -144,7 +147,6 @@ def tcp(data: bytes, walk: Walk) -> Step:
         walk.lose("tcp.cut")
     walk.payload_bytes += len(payload) + walk.missing
     key = bytes((walk.tunnel,)) + walk.source + walk.destination + data[:4]
-    sound = bool(walk.missing) or checksum_right(walk.source + walk.destination, data)
     walk.segments.append(
         Segment(
             key,
@@ -152,7 +154,7 @@ def tcp(data: bytes, walk: Walk) -> Step:
             header.flags,
             payload,
             walk.missing,
-            sound,
+            b"" if walk.missing else data,
             walk.frame,
             walk.time_ns,
             walk.teid,
@@ -160,10 +162,3 @@ def tcp(data: bytes, walk: Walk) -> Step:
         )
     )
     return None
-
-
-def checksum_right(addresses: bytes, segment: bytes) -> bool:
-    """The Internet checksum (RFC 1071) over pseudo-header and segment. Counted only: capture hosts offload it."""
-    padded = segment + b"\0" if len(segment) & 1 else segment
-    words = int.from_bytes(addresses) + int.from_bytes(padded) + _TCP + len(segment)
-    return words % 0xFFFF == 0

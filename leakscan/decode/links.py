@@ -9,6 +9,7 @@ import struct
 
 from leakscan.decode.internet import ip, ipv4, ipv6
 from leakscan.decode.walk import Layer, Step, Walk
+from leakscan.neighbours import ARP
 
 _U16 = struct.Struct("!H").unpack_from
 _U32 = struct.Struct("!I").unpack_from
@@ -28,9 +29,18 @@ def ethertype(kind: int, data: bytes, walk: Walk) -> Step:
         return llc(data, walk)
     layer = ETHERTYPES.get(kind)
     if layer is None:
+        if kind == ARP and not walk.tunnel:
+            _arp(data, walk)
         walk.lose("frame.not-ip")
         return None
     return layer, data
+
+
+def _arp(data: bytes, walk: Walk) -> None:
+    """RFC 826 for Ethernet and IPv4: who asks or answers, and for whom."""
+    if len(data) >= 28 and data[:6] == b"\0\1\x08\0\6\4":
+        walk.neighbours.saw(walk.origin.capture, data[14:18])
+        walk.neighbours.saw(walk.origin.capture, data[24:28])
 
 
 def vlan(data: bytes, walk: Walk) -> Step:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from leakscan.losses import Losses
 from leakscan.model import Origin, Segment
+from leakscan.neighbours import Neighbours
 
 if TYPE_CHECKING:
     from leakscan.decode.fragments import Fragments
@@ -44,6 +45,7 @@ class Walk:
         "ip_tunnels",
         "losses",
         "missing",
+        "neighbours",
         "origin",
         "payload_bytes",
         "segments",
@@ -56,9 +58,15 @@ class Walk:
     )
 
     def __init__(
-        self, losses: Losses, fragments: Fragments, ip_tunnels: Mapping[int, Layer], udp_tunnels: Mapping[int, Layer]
+        self,
+        losses: Losses,
+        neighbours: Neighbours,
+        fragments: Fragments,
+        ip_tunnels: Mapping[int, Layer],
+        udp_tunnels: Mapping[int, Layer],
     ) -> None:
         self.losses = losses
+        self.neighbours = neighbours
         self.fragments = fragments
         self.ip_tunnels = ip_tunnels
         self.udp_tunnels = udp_tunnels

@@ -5,24 +5,27 @@ the value's readings (encodings.py), from the plain one on, pass through the sig
 What a finding is worth is the ladder: a known name with a valid value is confirmed (or as much as the signature
 allows); with a value that is plausible only, probable if the network writes the place; a placeholder is counted and no
 finding; a name that only tells by a word in it, with a valid value, is probable. A valid value under any other name is
-nothing: digits are not evidence.
+nothing: digits are not evidence. Digits backwards or swapped without a sign of it are believed only where nothing else
+fits and the range is assigned, and are probable at most.
 
-One value of a field gives one match, the best. A value that packs several (`X-Network-Info`, attribute lists) gives one
-for each part, and the part's name follows the rule's: `x-network-info.msisdn`.
+One value of a field gives one match, the best. A value that packs several (JSON, `X-Network-Info`, attribute lists)
+gives one for each part that its own name tells, and the part's name follows the rule's: `x-network-info.msisdn`. Under
+a name that says nothing only values that name their parts are opened (scan.py says which), and the rule is the part's.
 
 State: the built-in catalogue, read once; what was said of the last `MAX_ANSWERS` fields. Bounds: `MAX_PARTS` of one
-value; those of encodings.py and catalogue.py.
+value; those of encodings.py, nested.py and catalogue.py.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
+from leakscan import nested
 from leakscan.detectors import (
     address,
     charging,
@@ -36,6 +39,7 @@ from leakscan.detectors import (
     msisdn,
     node,
     profile,
+    scan,
     token,
 )
 from leakscan.detectors.catalogue import PLACE_CLASSES, Catalogue, Signature, parse
@@ -48,7 +52,9 @@ __all__ = ["DETECTORS", "builtin", "catalogue_version", "detect", "examine"]
 MAX_PARTS = 64
 MAX_ANSWERS = 4096
 MAX_ANSWER_CHARS = 256
-_ATTRIBUTES = re.compile(r"[;,|&\s\0]+")
+_ATTRIBUTES = re.compile(r"[;,|&?#\s\0]+")
+_PIECES = re.compile(r"[;,|\s]+")
+_ATTRIBUTE_SIGNS = re.compile(r"[=:]")
 
 
 class Detector(NamedTuple):
@@ -56,6 +62,31 @@ class Detector(NamedTuple):
 
     check: Callable[[str, Signature], Verdict]
     identifier: str = ""
+    #: Of a valid value: whether it can hardly be chance, and whether another reading may still be the better one. Only
+    #: checks that have the first look for pieces and for digits read another way.
+    is_sure: Callable[[Verdict], bool] | None = None
+    is_doubtful: Callable[[Verdict], bool] | None = None
+
+
+class _Value:
+    """One value and its readings, each worked out once, when it is asked for."""
+
+    __slots__ = ("_found", "_more", "depth", "effort")
+
+    def __init__(self, text: str, effort: encodings.Effort | None = None, depth: int = encodings.MAX_DEPTH) -> None:
+        self.effort = encodings.Effort() if effort is None else effort
+        self.depth = depth
+        self._found: list[encodings.Reading] = []
+        self._more = encodings.readings(text, self.effort, depth)
+
+    def __iter__(self) -> Iterator[encodings.Reading]:
+        yield from self._found
+        for reading in self._more:
+            self._found.append(reading)
+            yield reading
+
+    def guesses(self) -> Iterator[encodings.Reading]:
+        return encodings.guesses(self, self.effort, self.depth)
 
 
 def detect(fields: Iterable[Field], losses: Losses, catalogue: Catalogue | None = None) -> list[Match]:
@@ -70,6 +101,8 @@ def detect(fields: Iterable[Field], losses: Losses, catalogue: Catalogue | None 
             signatures = catalogue.lookup(field[1])
         if signatures:
             matches.extend(_answer(field, signatures, losses, catalogue))
+        elif scan.names_inside(field[2]):
+            matches.extend(_named_inside(field, losses, catalogue))
     return matches
 
 
@@ -95,25 +128,30 @@ def examine(field: Field, signatures: Iterable[Signature], losses: Losses, catal
     place = PLACE_CLASSES.get(field.place, "")
     found: list[Match] = []
     placeholder = False
+    value: _Value | None = None
     for signature in signatures:
         if place not in signature.places:
             continue
-        if signature.formats[0] == ATTRIBUTES:
-            inner, empty = _parts(field, signature, catalogue)
+        if signature.pattern is not None:
+            inside = signature.pattern.search(field.value) if signature.literal in field.value else None
+            if inside is not None:
+                _, empty = _whole(field, _Value(inside[1]), signature, found)
+                placeholder = placeholder or empty
+            continue
+        value = _Value(field.value) if value is None else value
+        opened = signature.formats[0] == ATTRIBUTES or _names_parts(field.value)
+        if opened:
+            inner, empty = _parts(field, value, signature, catalogue)
             placeholder = placeholder or empty
             if inner:
                 found.extend(inner)
                 continue
-        value = field.value
-        if signature.pattern is not None:
-            inside = signature.pattern.search(value) if signature.literal in value else None
-            if inside is None:
-                continue
-            value = inside[1]
-        verdict, chain = _judge(value, signature)
-        placeholder = placeholder or verdict.grade == PLACEHOLDER
-        if verdict.grade > PLACEHOLDER:
-            found.append(_match(field, signature, verdict, chain))
+        valid, empty = _whole(field, value, signature, found)
+        placeholder = placeholder or empty
+        if not valid and not empty and not opened:
+            found.extend(_parts(field, value, signature, catalogue)[0])
+    if not found and not placeholder and scan.names_inside(field.value):
+        return _named_inside(field, losses, catalogue)
     if placeholder and not found:
         losses["value.placeholder"] += 1
     return _best(found)
@@ -130,23 +168,68 @@ def catalogue_version() -> str:
     return builtin().version
 
 
-def _judge(value: str, signature: Signature) -> tuple[Verdict, tuple[str, ...]]:
-    """The best verdict over all readings, and the encodings undone for it."""
+def _whole(field: Field, value: _Value, signature: Signature, found: list[Match]) -> tuple[bool, bool]:
+    """The value as one identifier, added to `found`; gives whether it is valid, and whether it is a placeholder."""
+    verdict, chain = _judge(value, signature)
+    if verdict.grade > PLACEHOLDER:
+        found.append(_match(field, signature, verdict, chain))
+    return verdict.grade == VALID, verdict.grade == PLACEHOLDER
+
+
+def _judge(value: _Value, signature: Signature) -> tuple[Verdict, tuple[str, ...]]:
+    """The best verdict over all readings, and the encodings undone for it. Formats that take anything come last."""
     best = Verdict(NO)
     best_chain: tuple[str, ...] = ()
-    for text, chain in encodings.readings(value):
-        for name in signature.formats:
-            detector = DETECTORS.get(name)
-            if detector is None:  # ATTRIBUTES has no check
-                continue
-            verdict = detector.check(text, signature)
-            if not verdict.identifier and detector.identifier:
-                verdict = verdict._replace(identifier=detector.identifier)
-            if verdict.grade == VALID:
-                return verdict, chain
-            if verdict.grade > best.grade:
-                best, best_chain = verdict, chain
-    return best, best_chain
+    for detectors in _in_turn(signature.formats):
+        for text, chain in value:
+            for detector in detectors:
+                verdict = _checked(detector, text, signature)
+                if verdict.grade == VALID and not (detector.is_doubtful and detector.is_doubtful(verdict)):
+                    return verdict, chain
+                if verdict.grade == PLACEHOLDER and not chain:
+                    return verdict, chain
+                if verdict.grade > best.grade:
+                    best, best_chain = verdict, chain
+    return _second_look(value, signature, best.grade) or (best, best_chain)
+
+
+def _second_look(value: _Value, signature: Signature, grade: int) -> tuple[Verdict, tuple[str, ...]] | None:
+    """What fits better than the readings as they are: a piece of one, or its digits backwards or swapped."""
+    careful = [DETECTORS[name] for name in signature.formats if name != ATTRIBUTES and DETECTORS[name].is_sure]
+    if not careful:
+        return None
+    for text, chain in value if grade < VALID else ():
+        pieces = _PIECES.split(text, MAX_PARTS)
+        for piece in pieces if len(pieces) > 1 else ():
+            for detector in careful:
+                verdict = _checked(detector, encodings.trim(piece).strip("<>()"), signature)
+                if verdict.grade == VALID:
+                    return verdict._replace(evidence=(*verdict.evidence, "beside another value")), chain
+    if any(msisdn.is_national(text) for text, _ in value):
+        return None
+    for text, chain in value.guesses():
+        for detector in careful:
+            verdict = _checked(detector, text, signature)
+            if verdict.grade == VALID and detector.is_sure and detector.is_sure(verdict):
+                return verdict._replace(evidence=(*verdict.evidence, GUESSED)), chain
+    return None
+
+
+def _checked(detector: Detector, text: str, signature: Signature) -> Verdict:
+    verdict = detector.check(text, signature)
+    if not verdict.identifier and detector.identifier:
+        return verdict._replace(identifier=detector.identifier)
+    return verdict
+
+
+@cache
+def _in_turn(formats: tuple[str, ...]) -> tuple[tuple[Detector, ...], ...]:
+    """The checks of a signature: those that ask for a form, then those that take anything."""
+    turns: tuple[list[Detector], list[Detector]] = ([], [])
+    for name in formats:
+        if name != ATTRIBUTES:  # has no check
+            turns[name in TAKE_ANYTHING].append(DETECTORS[name])
+    return tuple(tuple(turn) for turn in turns if turn)
 
 
 def _match(field: Field, signature: Signature, verdict: Verdict, chain: tuple[str, ...]) -> Match:
@@ -177,6 +260,8 @@ def _confidence(field: Field, signature: Signature, verdict: Verdict) -> str:
     """A plausible value is worth one step less than a valid one, and a hint where clients write what they like. A hash
     is never more than probable, but it is not a chance value either when the name says of what."""
     certain, probable, hint = CONFIDENCES[::-1]
+    if GUESSED in verdict.evidence:
+        return min(probable, signature.confidence, key=CONFIDENCES.index)
     if verdict.grade == VALID or signature.confidence == hint:
         return signature.confidence
     by_network = PLACE_CLASSES[field.place] in ("header", "cookie")
@@ -198,34 +283,83 @@ def _severity(identifier: str, signature: Signature, verdict: Verdict) -> str:
     return "high" if usual == "critical" and verdict.form in (HASHED, ENCRYPTED) else usual
 
 
-def _parts(field: Field, outer: Signature, catalogue: Catalogue) -> tuple[list[Match], bool]:
-    """What the parts of a composite value hold, and whether one is a placeholder: `a,b,c` under the names that the
-    signature gives, or a list of `name=value`, encoded or not. A list without any names is one value."""
+def _names_parts(value: str) -> bool:
+    """Whether the value may be JSON, and so more than one word."""
+    return value.lstrip(encodings.TRIMMED)[:1] in ("[", "{") or scan.names_inside(value)
+
+
+def _parts(field: Field, value: _Value, outer: Signature, catalogue: Catalogue) -> tuple[list[Match], bool]:
+    """What the parts of a composite value hold, and whether one is a placeholder: JSON; `a,b,c` under the names that
+    the signature gives; a list of `name=value`. Encoded or not. A part without a name has that of the whole."""
     found: list[Match] = []
     placeholder = False
-    for text, chain in encodings.readings(field.value):
-        if outer.parts:
-            pairs = list(zip(outer.parts, text.split(","), strict=False))
-        else:
-            pairs = _attributes(text)
-        for name, value in pairs:
-            for inner in catalogue.lookup(name):
+    for text, chain in value:
+        parts, chain = _taken_apart(text, chain, outer)
+        for name, piece in parts:
+            known = catalogue.lookup(name) if name else ()
+            bare = not name or (len(parts) == 1 and not known)
+            if bare:
+                known = catalogue.lookup("msisdn") if outer.formats[0] == ATTRIBUTES else (outer,)
+            for inner in known:
                 if inner.pattern is not None or inner.formats[0] == ATTRIBUTES:
                     continue
-                verdict, deeper = _judge(value, inner)
+                verdict, deeper = _judge(_Value(piece, value.effort, value.depth - len(chain)), inner)
+                if bare and verdict.grade < VALID and inner.identifier != outer.identifier:
+                    continue
                 placeholder = placeholder or verdict.grade == PLACEHOLDER
                 if verdict.grade > PLACEHOLDER:
                     match = _match(field, inner, verdict, chain + deeper)
-                    found.append(_under(match, outer, inner))
+                    found.append(match if inner is outer else _under(match, outer, inner))
         if found:
             break
     return found, placeholder
 
 
-def _attributes(text: str) -> list[tuple[str, str]]:
+def _named_inside(field: Field, losses: Losses, catalogue: Catalogue) -> list[Match]:
+    """What a value under a name that says nothing names itself, each part as a parameter would be taken."""
+    value = _Value(field.value)
+    found: list[Match] = []
+    placeholder = False
+    for text, chain in value:
+        parts, chain = _taken_apart(text, chain)
+        for name, piece in parts:
+            for inner in catalogue.lookup(name) if name else ():
+                if inner.pattern is not None or inner.formats[0] == ATTRIBUTES or "query" not in inner.places:
+                    continue
+                verdict, deeper = _judge(_Value(piece, value.effort, value.depth - len(chain)), inner)
+                placeholder = placeholder or verdict.grade == PLACEHOLDER
+                if verdict.grade > PLACEHOLDER:
+                    match = _match(field._replace(place="query"), inner, verdict, chain + deeper)
+                    evidence = (INSIDE_EVIDENCE, *match.evidence[1:])
+                    spans = (*match.spans, piece, field.value)
+                    found.append(replace(match, field=field, evidence=evidence, spans=spans))
+        if found:
+            break
+    if placeholder and not found:
+        losses["value.placeholder"] += 1
+    return _best(found)
+
+
+def _taken_apart(
+    text: str, chain: tuple[str, ...], outer: Signature | None = None
+) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    """The parts of one reading by name, and the chain with JSON in it if that is what it was."""
+    if outer is not None and outer.parts:
+        return list(zip(outer.parts, text.split(","), strict=False)), chain
+    members = nested.members(text)
+    if members is not None:
+        return members, chain if chain[-1:] == ("jwt",) else (*chain, "json")
     pieces = [piece.strip() for piece in _ATTRIBUTES.split(text, MAX_PARTS) if piece]
-    pairs = [(name, value) for name, mark, value in (piece.partition("=") for piece in pieces) if mark]
-    return pairs or [("msisdn", piece) for piece in pieces[:1]]
+    pairs = [(mark[0], mark[1].strip(encodings.TRIMMED)) for mark in map(_attribute, pieces) if mark]
+    if not pairs and outer is not None and outer.formats[0] == ATTRIBUTES:
+        pairs = [("", piece) for piece in pieces[:1]]
+    return pairs, chain
+
+
+def _attribute(piece: str) -> tuple[str, str] | None:
+    """`name=value` or `name:value`."""
+    mark = _ATTRIBUTE_SIGNS.search(piece)
+    return None if mark is None else (piece[: mark.start()].strip(encodings.TRIMMED), piece[mark.end() :])
 
 
 def _under(match: Match, outer: Signature, inner: Signature) -> Match:
@@ -251,6 +385,8 @@ def _best(found: list[Match]) -> list[Match]:
 
 NAME_EVIDENCE = "known name"
 WORD_EVIDENCE = "telling name"
+INSIDE_EVIDENCE = "named inside the value"
+GUESSED = "only when read backwards or swapped"
 CLIENT_SIDE = ("app", "device")
 DEVICE_IDS = ("device_id", "advertising_id", "mac")
 #: What an identifier is worth when it is plainly readable (docs/formats.md).
@@ -277,15 +413,15 @@ SEVERITY_OF: Mapping[str, str] = {
 ATTRIBUTES = "attributes"
 #: Format in the catalogue -> its check. One file for each kind of identifier.
 DETECTORS: Mapping[str, Detector] = {
-    "msisdn": Detector(msisdn.check, "msisdn"),
+    "msisdn": Detector(msisdn.check, "msisdn", msisdn.is_sure, msisdn.is_doubtful),
     "msisdn-strict": Detector(msisdn.check_strict, "msisdn"),
     "msisdn-plus": Detector(msisdn.check_plus, "msisdn"),
     "msisdn-national": Detector(msisdn.check_national, "msisdn"),
-    "imsi": Detector(imsi.check, "imsi"),
+    "imsi": Detector(imsi.check, "imsi", imsi.is_sure),
     "imsi-strict": Detector(imsi.check_strict, "imsi"),
-    "imei": Detector(imei.check, "imei"),
+    "imei": Detector(imei.check, "imei", imei.is_sure, imei.is_doubtful),
     "imei-strict": Detector(imei.check_strict, "imei"),
-    "iccid": Detector(iccid.check, "iccid"),
+    "iccid": Detector(iccid.check, "iccid", iccid.is_sure),
     "iccid-docomo": Detector(iccid.check_docomo, "iccid"),
     "meid": Detector(meid.check, "meid_esn"),
     "meid-jphone": Detector(meid.check_jphone, "meid_esn"),
@@ -332,4 +468,6 @@ DETECTORS: Mapping[str, Detector] = {
     "email": Detector(device.check_email),
     "model": Detector(device.check_model),
 }
+#: Formats that say yes to what is not theirs, so the others of a signature are asked first.
+TAKE_ANYTHING = frozenset(("opaque", "encrypted", "profile-text", "node-text"))
 FORMATS = frozenset((*DETECTORS, ATTRIBUTES))

@@ -117,6 +117,12 @@ class Catalogue:
             self.seen[name] = found
         return found
 
+    def explain(self, rule: str) -> str:
+        """What a rule looks for, in one line; of a part of a composite value (`x-network-info.msisdn`) both lines."""
+        outer, _, inner = rule.partition(".")
+        entries = [self.signatures.get(name) for name in ([rule] if rule in self.signatures else [outer, inner])]
+        return " ".join(entry.explain for entry in entries if entry is not None)
+
 
 def parse(file: str, content: bytes, formats: Collection[str]) -> Catalogue:
     """Reads a catalogue; `formats` are the checks there are. `file` names it in errors."""

@@ -56,6 +56,11 @@ def check(value: str, signature: Signature) -> Verdict:
     return Verdict(PLAUSIBLE, text, evidence=("no check digit",))
 
 
+def is_sure(verdict: Verdict) -> bool:
+    """Whether the check digit is right, or that of an EID."""
+    return verdict.grade == VALID
+
+
 def check_docomo(value: str, signature: Signature) -> Verdict:
     """The card number in the User-Agent of a FOMA phone: 20 letters and digits, issuer 8981."""
     return Verdict(VALID, value, value.upper(), ("docomo card",)) if _DOCOMO.fullmatch(value) else REJECTED

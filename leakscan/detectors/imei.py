@@ -67,8 +67,17 @@ def check(value: str, signature: Signature) -> Verdict:
 def check_strict(value: str, signature: Signature) -> Verdict:
     """An IMEI under a name that may hold anything: prefix and check digit must be right."""
     verdict = check(value, signature)
-    good = verdict.grade == VALID and CHECK_DIGIT in verdict.evidence and verdict.value[:2] in PREFIXES
-    return verdict if good else REJECTED
+    return verdict if verdict.grade == VALID and is_sure(verdict) else REJECTED
+
+
+def is_sure(verdict: Verdict) -> bool:
+    """Whether prefix and check digit are right: one of 40 random numbers."""
+    return CHECK_DIGIT in verdict.evidence and verdict.value[:2] in PREFIXES
+
+
+def is_doubtful(verdict: Verdict) -> bool:
+    """Whether nobody allocates such prefixes. Read backwards, 15 digits keep their check digit right."""
+    return verdict.value[:2] not in PREFIXES
 
 
 def luhn(digits: str) -> bool:

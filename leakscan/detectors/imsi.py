@@ -38,7 +38,10 @@ from leakscan.plmn import plmn, plmn_candidates
 
 MIN_DIGITS = 6
 USUAL_DIGITS = (14, 15)
-_NAI = re.compile(r"(\d{6,16})@(.+)", re.ASCII | re.DOTALL)
+#: RFC 4282 section 2: user@realm, or home!user@visited; for emergencies "imsi" stands before the digits.
+_NAI = re.compile(r"(?:([A-Za-z0-9.-]{1,253})!)?(?:imsi)?(\d{6,16})@(.+)", re.ASCII | re.DOTALL)
+#: How the access was authenticated, TS 23.003 clauses 14.3 and 19.3: EAP-AKA, EAP-SIM, EAP-AKA'.
+_AUTHENTICATED = ("0", "1", "6")
 _REALM = re.compile(r"(?:^|\.)mnc(\d{2,3})\.mcc(\d{3})(?:\.|$)", re.ASCII | re.IGNORECASE)
 _SEPARATORS = re.compile(r"[ -]")
 
@@ -50,10 +53,10 @@ def check(value: str, signature: Signature) -> Verdict:
         text = text[5:]
     home: tuple[str, ...] = ()
     if found := _NAI.fullmatch(text):
-        home = realm_plmns(found[2])
-        text = found[1]
-        if text[0] in "06" and (len(text) > max(USUAL_DIGITS) or not plmns(text)):
-            text = text[1:]  # how the access was authenticated: 0 EAP-AKA, 6 EAP-AKA'
+        home = realm_plmns(found[1] or found[3])
+        text = of_realm(found[2], home) or found[2]
+        if text[0] in _AUTHENTICATED and (len(text) > max(USUAL_DIGITS) or not plmns(text)):
+            text = text[1:]
     if is_dummy(text):
         return IS_PLACEHOLDER
     digits = _SEPARATORS.sub("", text)
@@ -72,6 +75,20 @@ def check_strict(value: str, signature: Signature) -> Verdict:
     """An IMSI under a name that may hold anything."""
     verdict = check(value, signature)
     return verdict if verdict.grade == VALID else REJECTED
+
+
+def is_sure(verdict: Verdict) -> bool:
+    """Whether it is as long as an IMSI nearly always is."""
+    return len(verdict.value) == max(USUAL_DIGITS)
+
+
+def of_realm(user: str, realm: tuple[str, ...]) -> str:
+    """The IMSI that is the user part of a 3GPP realm's NAI; "" when it is none of that network's."""
+    codes = tuple(code.replace("-", "") for code in realm)
+    for digits in (user, user[1:] if user.startswith(_AUTHENTICATED) else ""):
+        if digits_only(digits) and len(digits) in USUAL_DIGITS and digits.startswith(codes):
+            return digits
+    return ""
 
 
 def plmns(digits: str) -> tuple[str, ...]:

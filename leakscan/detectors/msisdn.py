@@ -41,13 +41,20 @@ from leakscan.detectors.verdict import (
 
 MIN_DIGITS = 7  # Tokelau, country code included
 MAX_DIGITS = 15  # E.164 section 6
-#: Seconds behind a number (Nokia msisdn-ts) lie between 2001 and 2033.
-_STAMPED = re.compile(r"(\d{7,15})(1\d{9})", re.ASCII)
+MAX_NATIONAL = 11  # digits of a national number, with the 0 that many countries dial before it
+#: Seconds or milliseconds behind a number (Nokia msisdn-ts) between 2001 and 2033, or a date and time of day.
+_STAMP = re.compile(r"1\d{9}(?:\d{3})?|20\d\d[01]\d[0-3]\d[0-2]\d[0-5]\d[0-5]\d", re.ASCII)
+_STAMP_DIGITS = (10, 13, 14)
 _SEPARATORS = re.compile(r"[ .()/\u00a0-]+")
 #: Some gateways put the address where others put the number.
 _QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 _APPENDED = re.compile(r"[,;|]")
-_URI = re.compile(r"(?:tel|sips?):", re.IGNORECASE)
+#: What ends a number, but may stand in a cipher.
+_NUMBER_FIRST = re.compile(r"([+(]?[0-9][0-9 ().-]{5,})[_:@&].*", re.DOTALL)
+#: RFC 3966, RFC 3261, RFC 5724; GPSI of TS 29.571.
+_URI = re.compile(r"(?:tel|sips?|smsto|sms|callto):(?://)?|msisdn[:-]", re.IGNORECASE)
+#: Numbers that regulators keep for films and examples: no plan calls them assigned.
+_FICTION = re.compile(r"44(?:7700900|1632960|2079460|8081570)\d{3}|1[2-9]\d{2}55501\d{2}")
 
 
 def check(value: str, signature: Signature) -> Verdict:
@@ -57,11 +64,13 @@ def check(value: str, signature: Signature) -> Verdict:
         return IS_PLACEHOLDER
     if _QUAD.fullmatch(text):
         return REJECTED
+    if home and (card := imsi.of_realm(text, home)):
+        return Verdict(VALID, card, evidence=(*evidence, "IMSI of its realm"), identifier="imsi", home=home)
     digits = _international(text)
     if not digits:
         return _not_international(text, signature)
-    if len(digits) > MAX_DIGITS and (stamped := _STAMPED.fullmatch(digits)):
-        digits, evidence = stamped[1], (*evidence, "followed by a time")
+    if len(digits) > MAX_DIGITS and (number := _without_stamp(digits)):
+        digits, evidence = number, (*evidence, "followed by a time")
     if not MIN_DIGITS <= len(digits) <= MAX_DIGITS:
         return REJECTED
     country, normal, words = _number_plan(digits)
@@ -93,6 +102,21 @@ def check_national(value: str, signature: Signature) -> Verdict:
     return Verdict(VALID, digits, code + digits, ("national number", *((signature.region,) if code else ())))
 
 
+def is_sure(verdict: Verdict) -> bool:
+    """Whether phones use the range: of random 12 digits 3 % lie in one, while half have a length that some plan has."""
+    return MOBILE in verdict.evidence or _FICTION.fullmatch(verdict.normal) is not None
+
+
+def is_doubtful(verdict: Verdict) -> bool:
+    """Whether the plan has such numbers, but not in a range in use."""
+    return ASSIGNED not in verdict.evidence and not is_sure(verdict)
+
+
+def is_national(text: str) -> bool:
+    """Whether it is what people dial within a country: digits behind one 0. Backwards it may look like another."""
+    return len(text) <= MAX_NATIONAL and digits_only(text) and text[:1] == "0" != text[1:2]
+
+
 def _unwrap(value: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Value without URI and without what gateways append: (text, evidence, home PLMNs)."""
     evidence: tuple[str, ...] = ()
@@ -105,7 +129,16 @@ def _unwrap(value: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     head, *rest = _APPENDED.split(text, maxsplit=1)
     if rest and head.strip():
         text, evidence = head.strip(), (*evidence, "followed by another value")
+    if found := _NUMBER_FIRST.fullmatch(text):
+        text, evidence = found[1], (*evidence, "followed by another value")
     return text, evidence, home
+
+
+def _without_stamp(digits: str) -> str:
+    """The number before a time, or "": where times of several forms would fit, the one that leaves a number."""
+    cuts = [(digits[:-size], digits[-size:]) for size in _STAMP_DIGITS if len(digits) - size >= MIN_DIGITS]
+    numbers = [number for number, stamp in cuts if len(number) <= MAX_DIGITS and _STAMP.fullmatch(stamp)]
+    return next((number for number in numbers if _number_plan(number)[0]), numbers[0] if numbers else "")
 
 
 def _international(text: str) -> str:

@@ -5,7 +5,8 @@ What: addresses or names of GGSN, SGSN, NAS and proxies, access point names (APN
 Why it matters: it tells outsiders how the network is built, which of its nodes serves a customer, and sometimes the
 province. It is also the best evidence for which network a leak came from.
 
-What counts: a value of the right form under a known name. In Via, only entries that name a mobile gateway. Low.
+What counts: a value of the right form under a known name. In Via, only entries that name a mobile gateway; a host's
+name that sounds like one, or lies in an operator's domain, is a hint. Low.
 
 What does not: Via entries of ordinary proxies and content networks; headers of corporate proxies are hints.
 
@@ -21,10 +22,12 @@ from collections.abc import Mapping
 
 from leakscan.detectors import address
 from leakscan.detectors.catalogue import Signature
-from leakscan.detectors.verdict import IS_PLACEHOLDER, REJECTED, VALID, Verdict, digits_only, is_placeholder
+from leakscan.detectors.verdict import IS_PLACEHOLDER, PLAUSIBLE, REJECTED, VALID, Verdict, digits_only, is_placeholder
+from leakscan.operators import of_hosts
 
 MAX_TEXT_CHARS = 256
 _APN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}\.)*[A-Za-z0-9_-]{1,62}")
+_WAP_HOST = re.compile(r"\bwap[-_]?gw|\bwapproxy|\bgw[-_]?wap")
 _TEXT = re.compile(r"[ -~]+")
 
 
@@ -56,12 +59,14 @@ def check_text(value: str, signature: Signature) -> Verdict:
 
 
 def check_via(value: str, signature: Signature) -> Verdict:
-    """A Via entry that names a mobile gateway."""
+    """A Via entry that names a mobile gateway. By its host's name alone it is evidence for the network, and a hint."""
     text = value.strip()[:MAX_TEXT_CHARS]
     for word, (what, carriers) in GATEWAYS.items():
         if word in text.lower():
             return Verdict(VALID, text, evidence=(what,), carriers=carriers)
-    return REJECTED
+    if _WAP_HOST.search(text.lower()):
+        return Verdict(PLAUSIBLE, text, evidence=("WAP gateway by its host's name",))
+    return Verdict(PLAUSIBLE, text, evidence=("operator's domain",)) if of_hosts(text)[0] else REJECTED
 
 
 def check_carrier_mode(value: str, signature: Signature) -> Verdict:
@@ -78,6 +83,15 @@ GATEWAYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "monternet.com": ("China Mobile gateway", ("460-00",)),
     "xmg-31_vodafone": ("Vodafone gateway", ()),
     "wap gateway": ("WAP gateway", ()),
+    "wap-gateway": ("WAP gateway", ()),
+    "wap proxy": ("WAP gateway", ()),
+    "wtp/1": ("WAP gateway", ()),  # the protocol on the phone's side
+    "wsp/1": ("WAP gateway", ()),
+    "kannel": ("WAP gateway", ()),
+    "jataayu": ("WAP gateway", ()),
+    "nowwap": ("WAP gateway", ()),
+    "comverse": ("WAP gateway", ()),
+    "openwave": ("Openwave gateway", ()),
     "infox-wisg": ("Huawei gateway", ()),
     "zxwap": ("ZTE gateway", ()),
     "bytemobile": ("Bytemobile optimiser", ()),

@@ -21,7 +21,7 @@ import re
 
 from leakscan.detectors import imsi
 from leakscan.detectors.catalogue import Signature
-from leakscan.detectors.encodings import DECODERS
+from leakscan.detectors.encodings import encoded
 from leakscan.detectors.verdict import IS_PLACEHOLDER, PLAUSIBLE, REJECTED, VALID, Verdict, digits_only, is_placeholder
 
 MAX_TEXT_CHARS = 1024
@@ -63,4 +63,4 @@ def check_text(value: str, signature: Signature) -> Verdict:
         return IS_PLACEHOLDER
     if len(text) > MAX_TEXT_CHARS or not _TEXT.fullmatch(text):
         return REJECTED
-    return Verdict(PLAUSIBLE if any(decode(text) for decode in DECODERS.values()) else VALID, text)
+    return Verdict(PLAUSIBLE if encoded(text) else VALID, text)

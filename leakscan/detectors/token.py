@@ -25,7 +25,7 @@ import binascii
 import re
 from collections.abc import Mapping
 
-from leakscan.detectors import imsi, msisdn
+from leakscan.detectors import imei, imsi, msisdn
 from leakscan.detectors.catalogue import Signature
 from leakscan.detectors.verdict import (
     ENCRYPTED,
@@ -145,11 +145,16 @@ def check_nai(value: str, signature: Signature) -> Verdict:
     if found is None:
         return IS_PLACEHOLDER if is_placeholder(text) else REJECTED
     home = imsi.realm_plmns(found[2])
-    if digits_only(found[1]):
+    user = found[1].rpartition("!")[2].lower()
+    if home or "3gppnetwork" in found[2]:
         card = imsi.check_strict(text, signature)
-        if card.grade == VALID and (home or "3gppnetwork" in found[2]):
+        if card.grade == VALID:
             return card._replace(identifier="imsi")
-        number = msisdn.check_strict(found[1], signature)
+        if user.startswith("imei"):  # an emergency without a card, TS 23.003 clause 19.3.6
+            device = imei.check(user[4:], signature)
+            return device._replace(identifier="imei", home=home) if device.grade == VALID else device
+    if digits_only(user):
+        number = msisdn.check_strict(user, signature)
         if number.grade == VALID:
             return number._replace(identifier="msisdn", home=home)
     return Verdict(VALID, text, text.lower(), ("user@realm",), home=home)

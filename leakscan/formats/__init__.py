@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leakscan.formats.csv import Csv
+from leakscan.formats.html import Html
+from leakscan.formats.incident import Incident
 from leakscan.formats.json import JsonObject
 from leakscan.formats.jsonl import JsonLines
 from leakscan.formats.markdown import Markdown
@@ -24,4 +26,6 @@ FORMATS: Mapping[str, type[Writer]] = {
     "json": JsonObject,
     "csv": Csv,
     "markdown": Markdown,
+    "html": Html,
+    "incident": Incident,
 }

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from leakscan.formats.rows import MAX_WORST, Json, Worst
 from leakscan.formats.sections import Section, sections
 from leakscan.formats.sparkline import sparkline
-from leakscan.formats.words import label, minute, sentence
+from leakscan.formats.words import disguised, minute, sentence
 from leakscan.formats.writer import Writer
 from leakscan.model import Leak
 from leakscan.show import show
@@ -62,7 +62,7 @@ class Markdown(Writer):
         )
 
     def _section(self, section: Section) -> None:
-        self._write(f"\n## {escaped(section.title)}\n\n{_grid(section.columns, section.rows, section.numbers)}")
+        self._write(f"\n## {escaped(section.title)}\n\n{grid(section.columns, section.rows, section.numbers)}")
         if section.note:
             self._write(f"\n{escaped(section.note)}\n")
 
@@ -77,7 +77,7 @@ class Markdown(Writer):
     def _leaks(self) -> None:
         leaks = self._worst.leaks()
         if leaks:
-            self._write(f"\n## Leaks, the worst first\n\n{_grid(_COLUMNS, map(_cells, leaks), frozenset({'frame'}))}")
+            self._write(f"\n## Leaks, the worst first\n\n{grid(_COLUMNS, map(_cells, leaks), frozenset({'frame'}))}")
         if self._worst.seen > len(leaks):
             self._write(
                 f"\nThese are the worst {MAX_WORST:,} of {self._worst.seen:,} leaks; jsonl, json and csv hold all.\n"
@@ -93,11 +93,13 @@ def _cells(leak: Leak) -> tuple[str, ...]:
     where = f"{leak.place} {leak.name}"
     return (
         *(minute(leak.time), leak.capture, str(leak.frame), leak.client, leak.host, where),
-        *(label(leak.identifier), leak.value, leak.severity, leak.confidence, leak.origin, leak.bearer),
+        *(disguised(leak.identifier, leak.encoding), leak.value, leak.severity),
+        *(leak.confidence, leak.origin, leak.bearer),
     )
 
 
-def _grid(columns: Iterable[str], rows: Iterable[Iterable[str]], numbers: frozenset[str]) -> str:
+def grid(columns: Iterable[str], rows: Iterable[Iterable[str]], numbers: frozenset[str] = frozenset()) -> str:
+    """A table of plain strings; `numbers` are the columns that stand to the right."""
     columns = list(columns)
     lines = [_row(columns), "|".join(["", *("---:" if name in numbers else "---" for name in columns), ""])]
     lines += [_row(row) for row in rows]

@@ -60,9 +60,12 @@ def _cell(value: object) -> str:
     return "; ".join(value) if isinstance(value, tuple) else str(value)
 
 
+_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+
+
 def json_text(value: object) -> str:
     """JSON in printable ASCII: what a terminal might obey is `\\uNNNN`, DEL too, which the standard library leaves."""
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("\x7f", "\\u007f")
+    return _encode(value).replace("\x7f", "\\u007f")
 
 
 class Worst:

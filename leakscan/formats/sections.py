@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from leakscan.formats import compared
 from leakscan.formats.rows import Json
-from leakscan.formats.words import carrier, label, listed, number, people, percent, plural
+from leakscan.formats.words import carrier, disguised, label, listed, number, people, percent, plural
 from leakscan.losses import LOSSES, OTHER, UNREAD
 
 
@@ -28,20 +28,21 @@ _NUMBERS = frozenset({"requests", "leaks", "subscribers", "count"})
 
 def sections(summary: Json, most: int) -> list[Section]:
     """What two capture points tell, carriers, hosts, names, coverage, losses; at most `most` rows of the first four."""
-    before = [_compared(summary["comparison"], most)] if "comparison" in summary else []
+    before = [between(summary["comparison"], most)] if "comparison" in summary else []
     if not summary["total"]["leaks"]:
-        return [*before, _carriers(summary, most), _coverage(summary), _losses(summary)]
+        return [*before, _carriers(summary, most), coverage(summary), losses(summary)]
     return [
         *before,
         _carriers(summary, most),
         _hosts(summary, most),
         _names(summary, most),
-        _coverage(summary),
-        _losses(summary),
+        coverage(summary),
+        losses(summary),
     ]
 
 
-def _compared(comparison: Json, most: int) -> Section:
+def between(comparison: Json, most: int) -> Section:
+    """What befell the requests between two capture points."""
     rows, more = compared.rows(comparison, most)
     columns = ("change", "where", "pairs", "injected", "what", "example", "frames")
     note = "; ".join(filter(None, (compared.outcome(comparison), _more(more, "change"))))
@@ -60,10 +61,11 @@ def _carriers(summary: Json, most: int) -> Section:
                 number(row["requests"]) if row["requests"] else "?",
                 number(row["leaks"]),
                 people(row),
-                _bearers(row["bearer_requests"]),
+                _bearers(row["bearer_requests"] or row["bearers"]),
                 listed(party["evidence"], 1) if party else "",
             )
         )
+        rows += _by_bearer(row)
         for home in row["home_operators"][:most]:
             counts = (number(home["leaks"]), number(home["subscribers"]) if home["subscribers"] else "-")
             rows.append((f"  of {carrier(home)}", "", *counts, "", listed(home["evidence"], 1)))
@@ -72,8 +74,25 @@ def _carriers(summary: Json, most: int) -> Section:
         ("network", "requests", "leaks", "subscribers", "bearers", "evidence"),
         rows,
         _NUMBERS,
-        _more(len(shown) - most, "network"),
+        "; ".join(filter(None, (_more(len(shown) - most, "network"), _local(summary["total"]["local_requests"])))),
     )
+
+
+def _by_bearer(row: Json) -> list[tuple[str, ...]]:
+    """Where a network's requests came over several bearers: how many over each, and how many of its leaks."""
+    requests, leaks = row["bearer_requests"], row["bearers"]
+    if len(requests) < 2:
+        return []
+    ranked = sorted(requests, key=lambda bearer: (bearer == "unknown", -requests[bearer], bearer))
+    return [
+        (f"  on {label(bearer)}", number(requests[bearer]), number(leaks.get(bearer, 0)), "", "", "")
+        for bearer in ranked
+    ]
+
+
+def _local(requests: int) -> str:
+    """Why some are Wi-Fi although no line says so."""
+    return f"Wi-Fi by ARP or multicast: {plural(requests, 'request')} of clients on a local network" if requests else ""
 
 
 def _hosts(summary: Json, most: int) -> Section:
@@ -108,7 +127,7 @@ def _names(summary: Json, most: int) -> Section:
         (
             row["severity"],
             f"{row['place']} {row['name']}",
-            label(row["identifier"]),
+            disguised(row["identifier"], *row["encodings"]),
             number(row["leaks"]),
             people(row),
             row["example"],
@@ -120,29 +139,40 @@ def _names(summary: Json, most: int) -> Section:
         ("severity", "where", "what", "leaks", "subscribers", "example"),
         rows,
         _NUMBERS,
-        _more(len(summary["names"]) - most, "name"),
+        "; ".join(filter(None, (_more(len(summary["names"]) - most, "name"), *_origins(summary["names"][:most])))),
     )
 
 
-def _coverage(summary: Json) -> Section:
-    coverage = summary["coverage"]
-    payload = coverage["tcp_payload_bytes"]
-    share = f" ({percent(coverage['examined_bytes'], payload)} of the TCP payload)" if payload else ""
+def _origins(rows: Sequence[Json]) -> list[str]:
+    """What is known of who put it there, the names together."""
+    known: dict[str, list[str]] = {}
+    for row in rows:
+        if row["origin"] != "unknown":
+            known.setdefault(row["origin"], []).append(row["name"])
+    return [f"{origin.replace('-', ' ')}: {listed(names)}" for origin, names in sorted(known.items())]
+
+
+def coverage(summary: Json) -> Section:
+    """What was examined."""
+    seen = summary["coverage"]
+    payload = seen["tcp_payload_bytes"]
+    share = f" ({percent(seen['examined_bytes'], payload)} of the TCP payload)" if payload else ""
     rows = [
-        ("frames", f"{number(coverage['frames'])} ({number(coverage['bytes'])} bytes)"),
-        ("TCP streams", f"{number(coverage['streams'])}, of which TLS: {number(coverage['tls_streams'])}"),
-        ("HTTP requests", number(coverage["requests"])),
-        ("examined", f"{number(coverage['examined_bytes'])} bytes of HTTP{share}"),
+        ("frames", f"{number(seen['frames'])} ({number(seen['bytes'])} bytes)"),
+        ("TCP streams", f"{number(seen['streams'])}, of which TLS: {number(seen['tls_streams'])}"),
+        ("HTTP requests", number(seen["requests"])),
+        ("examined", f"{number(seen['examined_bytes'])} bytes of HTTP{share}"),
     ]
     return Section("What was examined", ("", ""), rows)
 
 
-def _losses(summary: Json) -> Section:
-    losses = summary["coverage"]["losses"]
+def losses(summary: Json) -> Section:
+    """What could not be seen, by name and with its meaning."""
+    lost = summary["coverage"]["losses"]
     rows = [
         (kind, name, number(count), LOSSES[name][1] if name in LOSSES else "")
         for kind in (UNREAD, OTHER)
-        for name, count in losses[kind].items()
+        for name, count in lost[kind].items()
     ]
     note = "unread: should have been read and was not. other: not HTTP, or read all the same."
     return Section("What could not be seen", ("kind", "loss", "count", "meaning"), rows, _NUMBERS, note if rows else "")

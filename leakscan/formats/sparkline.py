@@ -32,25 +32,33 @@ class Sparkline(NamedTuple):
 
 def sparkline(timeline: Json, width: int, ascii_only: bool = False) -> Sparkline | None:
     """The line, or None when all of it would be one cell."""
-    step, first, cells = _fitted(timeline, width)
-    if len(cells) < 2 or not any(leaks for _, leaks in cells):
+    step, first, cells = fitted(timeline, width)
+    if len(cells) < 2 or not any(cell.leaks for cell in cells):
         return None
     bars, quiet = (ASCII_BARS, ASCII_QUIET) if ascii_only else (BARS, QUIET)
-    most = max(leaks for _, leaks in cells)
+    most = max(cell.leaks for cell in cells)
     line = "".join(
-        bars[(leaks * len(bars) - 1) // most] if leaks else quiet if requests else " " for requests, leaks in cells
+        bars[(leaks * len(bars) - 1) // most] if leaks else quiet if requests else " " for requests, leaks, _ in cells
     )
-    leaky = [index for index, (_, leaks) in enumerate(cells) if leaks]
+    leaky = [index for index, cell in enumerate(cells) if cell.leaks]
     marks = "".join("^" if index in (leaky[0], leaky[-1]) else " " for index in range(leaky[-1] + 1))
     form = "%Y-%m-%d %H:%M" if step == HOUR else "%Y-%m-%d"
     start, end = (
         (ANCHOR_TIME + timedelta(seconds=index * step)).strftime(form) for index in (first, first + len(cells) - 1)
     )
-    return Sparkline(line, marks, _name(step), start, end, most)
+    return Sparkline(line, marks, step_name(step), start, end, most)
 
 
-def _fitted(timeline: Json, width: int) -> tuple[int, int, list[tuple[int, int]]]:
-    """Width of a cell in seconds, number of the first cell, and requests and leaks of every cell to the last."""
+class Cell(NamedTuple):
+    requests: int = 0
+    leaks: int = 0
+    outside: int = 0  # of the leaks, those to whoever is no partner of the policy
+
+
+def fitted(timeline: Json, width: int) -> tuple[int, int, list[Cell]]:
+    """Width of a cell in seconds, number of the first cell from ANCHOR_TIME on, and every cell up to the last, at most
+    `width` of them (but 9 are always allowed).
+    """
     starts = [
         (int((datetime.fromisoformat(cell["time"]).astimezone(UTC) - ANCHOR_TIME).total_seconds()), cell)
         for cell in timeline["cells"]
@@ -63,13 +71,13 @@ def _fitted(timeline: Json, width: int) -> tuple[int, int, list[tuple[int, int]]
         if step >= timeline["step_seconds"] and starts[-1][0] // step - starts[0][0] // step < max(width, 10)
     )
     first, last = starts[0][0] // step, starts[-1][0] // step
-    cells = [(0, 0)] * (last - first + 1)
+    cells = [Cell()] * (last - first + 1)
     for start, cell in starts:
-        requests, leaks = cells[start // step - first]
-        cells[start // step - first] = (requests + cell["requests"], leaks + cell["leaks"])
+        before = cells[start // step - first]
+        cells[start // step - first] = Cell(*(old + cell[key] for old, key in zip(before, Cell._fields, strict=True)))
     return step, first, cells
 
 
-def _name(step: int) -> str:
+def step_name(step: int) -> str:
     names = {HOUR: "hour", DAY: "day", WEEK: "week"}
     return names.get(step) or f"{step // WEEK} weeks"

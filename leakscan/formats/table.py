@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from leakscan.formats.rows import Json
 from leakscan.formats.sections import Section, sections
 from leakscan.formats.sparkline import sparkline
-from leakscan.formats.words import carrier, label, minute, sentence
+from leakscan.formats.words import carrier, disguised, label, minute, sentence
 from leakscan.formats.writer import Writer
 from leakscan.model import Leak
 from leakscan.show import show
@@ -52,7 +52,7 @@ class Table(Writer):
 
     def leak(self, leak: Leak) -> None:
         if self._look.live:
-            self._print(_text(_line(leak), leak.severity), wrap=False)
+            self._print(_text(leak_line(leak), leak.severity), wrap=False)
 
     def end(self, summary: Json) -> None:
         self._print(_text(sentence(summary)))
@@ -150,13 +150,13 @@ def _text(text: str, style: str = "") -> Text:
     return made
 
 
-def _line(leak: Leak) -> str:
+def leak_line(leak: Leak) -> str:
     """One leak as it comes."""
     network = (
         carrier({key: getattr(leak.network, key) for key in ("name", "country", "mcc", "mnc")}) if leak.network else ""
     )
     where = ", ".join(filter(None, (network, "" if leak.bearer == "unknown" else label(leak.bearer))))
     return (
-        f"{leak.time[:19].replace('T', ' ')} {leak.severity} {label(leak.identifier)} {leak.value} "
+        f"{leak.time[:19].replace('T', ' ')} {leak.severity} {disguised(leak.identifier, leak.encoding)} {leak.value} "
         f"in {leak.place} {leak.name} to {leak.host} from {leak.client}{f' ({where})' if where else ''}"
     )

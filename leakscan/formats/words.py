@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from leakscan.formats.rows import Json
+from leakscan.model import PARTNER_VERDICTS
 
 #: Names that are not simply the identifier's words.
 LABELS = {
@@ -24,6 +25,21 @@ LABELS = {
     "charging": "charging id",
     "wifi": "Wi-Fi",
     "unknown": "unknown bearer",
+}
+#: What the policy says of a recipient, the worst first.
+VERDICTS = {
+    "not-allowed": "not allowed",
+    "expired": "partner, expired",
+    "no-policy": "no policy given",
+    "allowed-but-clear": "partner, but in the clear",
+    "allowed": "partner",
+}
+#: Who put it there.
+ORIGINS = {
+    "injected": "added on the way by the network",
+    "consistent-with-injection": "looks added on the way by the network",
+    "client-sent": "sent by the phone or a program on it",
+    "unknown": "phone or network: not known",
 }
 MAX_IN_SENTENCE = 3
 
@@ -52,6 +68,12 @@ def minute(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
+def disguised(identifier: str, *chains: Sequence[str]) -> str:
+    """What was found, and what it wore, outermost first: `MSISDN (base64 > hex)`."""
+    worn = ", ".join(" > ".join(chain) for chain in chains if chain)
+    return f"{label(identifier)} ({worn})" if worn else label(identifier)
+
+
 def listed(words: Sequence[str], most: int = MAX_IN_SENTENCE) -> str:
     """`a, b and c`; beyond `most`: `a, b, c and 2 more`."""
     words = [*words[:most], f"{len(words) - most} more"] if len(words) > most else list(words)
@@ -65,6 +87,38 @@ def carrier(party: Json) -> str:
     return f"{party['name']} ({inside})" if inside else str(party["name"])
 
 
+def judged(summary: Json) -> bool:
+    """Whether there was a policy to judge the recipients by."""
+    return bool(summary["total"]["verdicts"].keys() - {"no-policy"})
+
+
+def is_outside(row: Json) -> bool:
+    """Whether some of a row's leaks went to whoever is no partner of the policy."""
+    return bool(row["verdicts"].keys() - PARTNER_VERDICTS)
+
+
+def leaks_outside(row: Json) -> int:
+    """How many of a row's leaks went to whoever is no partner of the policy."""
+    return sum(count for verdict, count in row["verdicts"].items() if verdict not in PARTNER_VERDICTS)
+
+
+def counted(summary: Json) -> Json:
+    """The row that matters most: what went outside the policy when there is one and something did; else the total."""
+    outside: Json = summary["outside"]
+    total: Json = summary["total"]
+    return outside if judged(summary) and outside["leaks"] else total
+
+
+def verdicts(row: Json) -> str:
+    """The policy's verdicts on a row's leaks, the worst first, with counts when there are several."""
+    counts: Mapping[str, int] = row["verdicts"]
+    known = [*(name for name in VERDICTS if name in counts), *sorted(counts.keys() - VERDICTS.keys())]
+    words = [VERDICTS.get(name, name) for name in known]
+    if len(words) == 1:
+        return words[0]
+    return "; ".join(f"{word}: {number(counts[name])}" for name, word in zip(known, words, strict=True))
+
+
 def sentence(summary: Json) -> str:
     """The whole result in one sentence; the verdict is its first word, in capitals."""
     says = {"leak": _leak, "inconclusive": _inconclusive, "none-found": _none_found}
@@ -72,17 +126,29 @@ def sentence(summary: Json) -> str:
 
 
 def _leak(summary: Json) -> str:
-    total = summary["total"]
-    kinds = listed([label(row["identifier"]) for row in summary["identifiers"]])
-    whose = f" of {_people_in_words(total)}" if total["subscribers"] else ""
+    total, row = summary["total"], counted(summary)
+    kinds = listed(
+        [label(kind["identifier"]) for kind in summary["identifiers"] if kind["identifier"] in row["identifiers"]]
+    )
+    whose = f" of {people_in_words(row)}" if row["subscribers"] else ""
+    leaks = plural(total["leaks"], "leak")
+    if row is not total:
+        leaks = f"{plural(row['leaks'], 'leak')} outside the policy, {number(total['leaks'])} in all,"
     return (
-        f"LEAK: {kinds}{whose} went in plain HTTP to {plural(total['host_count'], 'host')} {_when(total)}, "
-        f"from {_carriers(summary)}, {_bearers(total['bearers'])}: {plural(total['leaks'], 'leak')} in "
+        f"LEAK: {kinds}{whose} went in plain HTTP to {_recipients(summary)} {_when(row)}, "
+        f"from {_carriers(summary)}, {_bearers(row['bearers'])}: {leaks} in "
         f"{number(total['leaking_requests'])} of {plural(total['requests'], 'readable request')}."
     )
 
 
-def _people_in_words(row: Json) -> str:
+def _recipients(summary: Json) -> str:
+    hosts = plural(counted(summary)["host_count"], "host")
+    if not judged(summary):
+        return hosts
+    return f"{hosts} outside the policy" if summary["outside"]["leaks"] else f"{hosts} of partners only"
+
+
+def people_in_words(row: Json) -> str:
     return f"{'about' if row['estimated'] else 'at least'} {plural(row['subscribers'], 'subscriber')}"
 
 
@@ -95,8 +161,12 @@ def _when(total: Json) -> str:
 
 def _carriers(summary: Json) -> str:
     rows = [row for row in summary["carriers"] if row["leaks"]]
+    subscribers = [home for row in rows for home in row["home_operators"]]
+    if counted(summary) is not summary["total"]:
+        rows = [row for row in rows if is_outside(row)]
+        subscribers = [home for row in summary["behaviours"] if is_outside(row) for home in row["home_operator"]]
     names = [carrier(row["network"]) for row in rows if row["network"]]
-    homes = sorted({carrier(home) for row in rows for home in row["home_operators"]} - set(names))
+    homes = sorted({carrier(home) for home in subscribers} - set(names))
     also = "also " if names else ""
     if any(not row["network"] for row in rows):
         names.append("unknown networks" if names else "no known network")

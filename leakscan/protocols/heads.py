@@ -13,6 +13,7 @@ from leakscan.model import TUNNEL_KINDS, Head, Message, Pair, endpoints
 from leakscan.verdicts import REQUEST_LINE
 
 MAX_HEADER_LINES = 2000
+MAX_REMEMBERED_CHARS = 256
 
 #: The first line of a head that was cut before its end.
 CUT_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32})[ \t]+([^\r\n]*)")
@@ -81,9 +82,13 @@ def _host(method: str, target: str, headers: list[Pair], server: str) -> str:
     return host_of(authority) or server
 
 
-@lru_cache(maxsize=4096)
 def host_of(authority: str) -> str:
     """The host of `user@host:port`, RFC 3986 section 3.2; "" when there is none."""
+    return _host_of(authority) if len(authority) <= MAX_REMEMBERED_CHARS else _host_of.__wrapped__(authority)
+
+
+@lru_cache(maxsize=4096)
+def _host_of(authority: str) -> str:
     authority = authority.rpartition("@")[2].strip(SPACE).lower()
     if authority.startswith("["):
         return authority[1:].partition("]")[0]

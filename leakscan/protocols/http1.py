@@ -14,7 +14,7 @@ framing: MAX_LINES of at most MAX_LINE_BYTES.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from leakscan.losses import Losses
@@ -24,8 +24,11 @@ from leakscan.verdicts import MORE, REQUEST, REQUEST_LINE, classify, usual_line
 
 MAX_HEAD_BYTES = 256 << 10
 MAX_UNFINISHED_BYTES = 32 << 20
+MARK_BYTES = 256  # what a chunk of an unfinished head costs besides its bytes: they may come one by one
 MAX_CHUNK_LINE = 4096  # size line of a chunked body, with extensions
 MAX_LENGTH_DIGITS = 19
+MIN_SKIPPED = 512  # of a body: less is delivered and dropped here
+MAX_SKIPPED = 16 << 20  # at a time: reassembly takes what lies further behind for another connection's
 MAX_LINES = 8192
 MAX_LINE_BYTES = 256
 
@@ -62,6 +65,10 @@ class _Parser:
         self.expects = False  # 100-continue: the body may never come
         self.tunnel = False
 
+    def size(self) -> int:
+        """What is kept of an unfinished head, in bytes of memory."""
+        return len(self.buffer) + MARK_BYTES * len(self.marks)
+
     def is_at_rest(self) -> bool:
         """Whether a new parser would do as well."""
         return self.mode == HEAD and not self.buffer and not self.tunnel and not self.expects
@@ -70,9 +77,13 @@ class _Parser:
 class Http1:
     """Parses all directions of one series of captures."""
 
-    def __init__(self, coverage: Coverage, losses: Losses) -> None:
+    def __init__(
+        self, coverage: Coverage, losses: Losses, skip: Callable[[bytes, int], bool] = lambda key, count: False
+    ) -> None:
+        """`skip` (reassembly.Reassembler.skip) is asked not to deliver so many bytes of a direction's body."""
         self._coverage = coverage
         self._losses = losses
+        self._skip_body = skip
         self._parsers: dict[bytes, _Parser] = {}
         self._unfinished: dict[bytes, _Parser] = {}  # with a part of a head, the oldest first
         self._unfinished_bytes = 0
@@ -92,7 +103,7 @@ class Http1:
                     yield head
                     continue
                 parser = self._parsers[chunk.key] = _Parser(chunk.key)
-            before = len(parser.buffer)
+            before = parser.size()
             if chunk.skipped:
                 yield from self._skip(parser, chunk.skipped)
             if chunk.data:
@@ -107,8 +118,8 @@ class Http1:
                 yield from self._give_up(next(iter(self._unfinished.values())))
 
     def _account(self, parser: _Parser, before: int) -> None:
-        """An unfinished head has grown or shrunk, from `before` bytes."""
-        self._unfinished_bytes += len(parser.buffer) - before
+        """An unfinished head has grown or shrunk, from a size of `before`."""
+        self._unfinished_bytes += parser.size() - before
         if parser.buffer:
             self._unfinished[parser.key] = parser
         else:
@@ -116,7 +127,7 @@ class Http1:
 
     def _give_up(self, parser: _Parser) -> Iterator[Head]:
         """Too much is unfinished in all: this head has waited longest."""
-        before = len(parser.buffer)
+        before = parser.size()
         yield from self._cut(parser, "http.head-evicted")
         self._lose(parser)
         self._account(parser, before)
@@ -154,6 +165,9 @@ class Http1:
                 count = min(parser.remaining, len(data))
                 parser.remaining -= count
                 data = data[count:]
+                if parser.remaining >= MIN_SKIPPED and not parser.expects:
+                    count = min(parser.remaining, MAX_SKIPPED)
+                    parser.remaining -= count if self._skip_body(chunk.key, count) else 0
                 self._leave_body(parser)
             elif parser.mode == LOST:
                 return

@@ -17,7 +17,7 @@ from leakscan.redaction.fakes import Identity
 from leakscan.redaction.needles import KEY_BYTES, TooMany
 from leakscan.tally import PERSONAL
 
-MAX_IDENTITIES = 20_000
+MAX_IDENTITIES = 10_000
 MAX_FIELDS = 100_000
 MAX_CONTEXTS = 64  # of one text
 MAX_CLIENTS = 200_000

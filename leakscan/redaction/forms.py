@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from leakscan.detectors.meid import check_digit
+from leakscan.known.spellings import SPELLERS, spellings
 from leakscan.masks import country_code
 from leakscan.redaction.fakes import Identity, luhn_digit
 from leakscan.redaction.needles import Tail
 
 MIN_CHARS = 7  # a shorter one may be a word, or a count
 MIN_NATIONAL = 9
-HASHES = ("md5", "sha1", "sha256")
+HASHES = ("md5", "sha1", "sha256", "sha512")
 #: Kinds that are digits and nothing else.
 NUMBERS = frozenset({"msisdn", "imsi", "imei", "iccid"})
 
@@ -45,8 +46,7 @@ def forms(identity: Identity, fake: str) -> Iterator[Form]:
             yield from _digit_forms(old, new)
     if identity.kind == "mac" and len(identity.normal) == 12:
         yield Form(bytes.fromhex(identity.normal), bytes.fromhex(fake))
-    if len(identity.normal) >= MIN_CHARS:
-        yield from _hashed(identity, fake)
+    yield from _hashed(identity, fake)
 
 
 def _spellings(identity: Identity, fake: str) -> Iterator[tuple[str, str]]:
@@ -122,13 +122,21 @@ def _digit_forms(old: str, new: str) -> Iterator[Form]:
     yield Form(bytes.fromhex(swapped[0]), bytes.fromhex(swapped[1]))
 
 
+def digests(identity: Identity, fake: str) -> Iterator[tuple[str, str]]:
+    """Plain hashes of every spelling, in hex: they are as good as the number, for they are found by trying them all."""
+    if identity.kind not in SPELLERS or len(identity.normal) < MIN_CHARS:
+        return
+    old, new = (spellings(identity.kind, text, text).hashed for text in (identity.normal, fake))
+    for one, other in zip(old, new, strict=True) if len(old) == len(new) else ():
+        for name in HASHES:
+            yield _digest(name, one.text), _digest(name, other.text)
+
+
+def _digest(name: str, text: str) -> str:
+    return hashlib.new(name, text.encode()).hexdigest()
+
+
 def _hashed(identity: Identity, fake: str) -> Iterator[Form]:
-    """Plain hashes, which are as good as the number: they are found by trying them all."""
-    spellings = ("{}", "+{}") if identity.kind == "msisdn" else ("{}",)
-    for name in HASHES:
-        for spelling in spellings:
-            digests = [
-                hashlib.new(name, spelling.format(text).encode()).hexdigest() for text in (identity.normal, fake)
-            ]
-            yield Form(digests[0].encode(), digests[1].encode())
-            yield Form(digests[0].upper().encode(), digests[1].upper().encode())
+    for old, new in digests(identity, fake):
+        yield Form(old.encode(), new.encode())
+        yield Form(old.upper().encode(), new.upper().encode())

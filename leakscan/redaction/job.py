@@ -15,18 +15,20 @@ from pathlib import Path
 from leakscan.conceal import read_key
 from leakscan.detectors import detect
 from leakscan.errors import LeakscanError, UsageError
-from leakscan.fields import fields
+from leakscan.fields import everything, fields
 from leakscan.filenames import shown_name
 from leakscan.formats.words import label, plural
 from leakscan.glance import Glance
+from leakscan.known import Known
 from leakscan.losses import LOSSES, UNREAD, Losses, Problem
-from leakscan.model import CONFIDENCES, endpoints
+from leakscan.model import CONFIDENCES, Field, Match, endpoints
 from leakscan.output import OutputFile
 from leakscan.progress import Progress
 from leakscan.protocols import message_of
 from leakscan.reading import Reading
 from leakscan.redaction.addresses import Addresses
 from leakscan.redaction.edits import Edits
+from leakscan.redaction.fakes import Identity
 from leakscan.redaction.finding import Findings
 from leakscan.redaction.needles import Needles
 from leakscan.redaction.plan import Plan, plan
@@ -56,6 +58,7 @@ class RedactOptions:
 
     input: str
     output: str
+    known: str | None
     pseudonym_key: str | None
     min_confidence: str
     addresses: bool
@@ -75,12 +78,13 @@ def redact(options: RedactOptions) -> int:
         def on_bytes(count: int) -> None:
             progress.advance(count // PASSES)
 
-        findings = find(name, losses, options.min_confidence, on_bytes)
+        known = None if options.known is None else Known.load(options.known)
+        findings = find(name, losses, known, options.min_confidence, on_bytes)
         copied = _Pieces(name, _end(losses))
         if copied.row() is None:
             raise UsageError(f"{options.input}: neither pcap nor pcapng; convert it with editcap -F pcapng")
         addresses = Addresses(key, findings.clients, findings.servers) if options.addresses else None
-        planned = plan(findings, key, addresses)
+        planned = plan(findings, key, addresses, partial(said, known))
         edits = Edits()
         search = Search(planned.needles)
         for edit in search.edits(copied.row(on_bytes) or ()):
@@ -96,7 +100,7 @@ def redact(options: RedactOptions) -> int:
             for data in writing.copy(copied.row(on_bytes) or ()):
                 file.write(data)
             file.flush()
-            check(file.temporary, planned, on_bytes)
+            check(file.temporary, planned, known, on_bytes)
         progress.stop()
         _report(options, findings, writing, search, losses, refused)
         unread = losses.of_kind(UNREAD)
@@ -129,9 +133,17 @@ def _input(options: RedactOptions) -> str:
     return names[0]
 
 
-def find(name: str, losses: Losses, min_confidence: str = "hint", on_bytes: OnBytes | None = None) -> Findings:
-    """Every identifier in the requests of a capture."""
-    findings, glance, least = Findings(), Glance(), CONFIDENCES.index(min_confidence)
+def find(
+    name: str,
+    losses: Losses,
+    known: Known | None = None,
+    min_confidence: str = "hint",
+    on_bytes: OnBytes | None = None,
+) -> Findings:
+    """Every identifier in the requests of a capture, and every known one, which may be elsewhere in it."""
+    findings, glance, least = Findings(), Glance(values=known), CONFIDENCES.index(min_confidence)
+    for entry in known.entries if known is not None else ():
+        findings.identities[Identity(entry.kind, entry.normal)] = 0
     reading = Reading([joined([name], losses, on_bytes)], losses)
     for head in reading.heads():
         client, _, server, _ = endpoints(head.key)
@@ -139,9 +151,17 @@ def find(name: str, losses: Losses, min_confidence: str = "hint", on_bytes: OnBy
         if glance.plain_host(head) is None:
             message = message_of(head)
             matches = detect(fields(message, losses), losses)
+            if known is not None and known.search(head.raw):
+                matches = known.matches(everything(message.target, message.headers), matches)
             wanted = [one for one in matches if one.identifier not in KEPT]
             findings.add(head, message, [one for one in wanted if CONFIDENCES.index(one.confidence) >= least])
     return findings
+
+
+def said(known: Known | None, pieces: list[Field]) -> list[Match]:
+    """What is found in fields."""
+    matches = detect(pieces, Losses())
+    return matches if known is None else known.matches(pieces, matches)
 
 
 def _end(losses: Losses) -> int | None:
@@ -151,7 +171,7 @@ def _end(losses: Losses) -> int | None:
     return None
 
 
-def check(path: Path, planned: Plan, on_bytes: OnBytes | None = None) -> None:
+def check(path: Path, planned: Plan, known: Known | None = None, on_bytes: OnBytes | None = None) -> None:
     """The copy is not given away before this: no original in any spelling in any byte of it, in no stream, and a scan
     finds none. Raises LeakscanError."""
     left = _left_in_bytes(path, planned.needles)
@@ -159,8 +179,8 @@ def check(path: Path, planned: Plan, on_bytes: OnBytes | None = None) -> None:
         row = pieces(str(path), None, on_bytes)
         left = sum(1 for _ in Search(planned.needles).edits(row or ()))
     if not left:
-        found = find(str(path), Losses(), on_bytes=on_bytes)
-        left = sum(1 for identity in found.identities if identity in planned.originals)
+        found = find(str(path), Losses(), known, on_bytes=on_bytes)
+        left = sum(1 for identity, times in found.identities.items() if times and identity in planned.originals)
     if left:
         raise LeakscanError(
             f"the copy did not pass its check ({plural(left, 'place')}), so nothing was written; please report this"

@@ -17,7 +17,7 @@ from leakscan.errors import LeakscanError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_NEEDLES = 1_500_000
+MAX_NEEDLES = 1_000_000
 KEY_BYTES = 6
 MIN_BITS, MAX_BITS = 20, 24  # of the bitmap: 64 times as many as there are keys, within these limits
 PIECE_BYTES = 1 << 15

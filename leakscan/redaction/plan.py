@@ -9,16 +9,18 @@ that is too short to be told from chance is a needle together with the name befo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from leakscan.detectors import detect
+from leakscan.known import HASHED
 from leakscan.losses import Losses
 from leakscan.model import Field, Match
 from leakscan.redaction.addresses import Addresses
-from leakscan.redaction.fakes import Fakes, Identity, spelled
+from leakscan.redaction.fakes import Fakes, Identity, scrambled_like, spelled
 from leakscan.redaction.finding import EVERYWHERE, Findings, Found
-from leakscan.redaction.forms import forms
+from leakscan.redaction.forms import digests, forms
 from leakscan.redaction.needles import KEY_BYTES, Needles
 from leakscan.redaction.spelling import rewritten
 
@@ -58,30 +60,30 @@ def plan(findings: Findings, key: bytes, addresses: Addresses | None = None, sai
         for text, fake in addresses.texts.items():
             if len(fake) == len(text):
                 fakes.give(Identity("private_ip", text), fake)
-    for found in findings.fields.values():
-        _add_field(made, found, fakes, said)
+    texts = [(found, _rewritten(found, fakes, said)) for found in findings.fields.values()]
     for identity in findings.identities:
         if identity.kind in EVERYWHERE:
             for form in forms(identity, fakes.of(identity)):
                 made.needles.add(form.old, form.new, whole=form.whole, tail=form.tail)
+    for found, rewritten_text in texts:
+        _add_field(made, found, rewritten_text, said)
     return made
 
 
-def _add_field(made: Plan, found: Found, fakes: Fakes, said: Detect) -> None:
+def _add_field(made: Plan, found: Found, text: str | None, said: Detect) -> None:
     where = found.where
     old = where.value.encode("latin-1", "replace")
-    text = _rewritten(found, fakes, said)
     left = [] if text is None else said([replace_value(where, text)])
     if text is None or any(Identity(match.identifier, match.normal) in made.originals for match in left):
         why = "an encoding of it would get another length"
         made.refused.append(Refusal(found.frame, where.place, where.name, found.matches[0][0].kind, why))
         text = None
     made.fakes |= {Identity(match.identifier, match.normal) for match in left}
-    new = None if text is None else text.encode("latin-1", "replace")
+    instead = None if text is None else text.encode("latin-1", "replace")
     if found.is_telling:
-        made.needles.add(old, new)
+        made.needles.add(old, instead)
     for before, after in found.contexts:
-        around = None if new is None else before + new + after
+        around = None if instead is None else before + instead + after
         made.needles.add(before + old + after, around, max(KEY_BYTES, len(before) + len(old)))
     if not found.contexts and not found.is_telling:
         why = "where it stands cannot be told from chance"
@@ -99,19 +101,39 @@ def _rewritten(found: Found, fakes: Fakes, said: Detect) -> str | None:
 
         def fits(fake: str, text: str = text, match: Match = match, identity: Identity = identity) -> bool:
             """Whether the same rule finds the fake, and finds it as sure."""
-            value = spelled(match, identity.normal, fake)
-            made = rewritten(text, match.value, value, match.encoding) if value else None
+            made = _with(text, match, identity, fake)
             return made is not None and any(
                 (one.rule, one.confidence, one.normal) == (match.rule, match.confidence, fake)
                 for one in said([replace_value(found.where, made)])
             )
 
-        fake = fakes.of(identity, fits)
-        value = spelled(match, identity.normal, fake)
-        if not value:  # the normal form is nowhere in the value: it is an identity of its own
-            value = fakes.of(Identity(identity.kind, match.value))
-        made = rewritten(text, match.value, value, match.encoding)
+        made = _with(text, match, identity, fakes.of(identity, fits))
+        if made is None:  # the normal form is nowhere in the value: it is an identity of its own
+            own = Identity(identity.kind, match.value)
+            made = rewritten(text, match.value, fakes.of(own), match.encoding)
         if made is None:
             return None
         text = made
     return text
+
+
+def _with(text: str, match: Match, identity: Identity, fake: str) -> str | None:
+    """The text with the fake for what the match found in it."""
+    if match.encoding[-1:] in HASHED:
+        return _with_digest(text, match, identity, fake)
+    value = spelled(match, identity.normal, fake)
+    return rewritten(text, match.value, value, match.encoding) if value else None
+
+
+def _with_digest(text: str, match: Match, identity: Identity, fake: str) -> str | None:
+    """A known value under a hash: the same hash of the fake, if that was no salted one, else another of its form."""
+    token = match.spans[0]
+    chain = match.encoding[:-1]
+    if chain[-1:] == ("base64",) and not _HEX.fullmatch(token):
+        chain = chain[:-1]
+    known = next((new for old, new in digests(identity, fake) if old.startswith(token.lower())), None)
+    new = scrambled_like(token, fake) if known is None else known[: len(token)]
+    return rewritten(text, token, new.upper() if token.upper() == token else new, chain)
+
+
+_HEX = re.compile(r"[0-9A-Fa-f]+")

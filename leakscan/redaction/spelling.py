@@ -13,12 +13,13 @@ import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from leakscan.detectors.encodings import DECODERS, trim
+from leakscan.detectors.encodings import DECODERS, GUESSES, INTERNATIONAL, trim
 from leakscan.redaction.fakes import scrambled_like
 
 #: What may be a value of its own inside another text.
 _TOKEN = re.compile(r"[^\s,;&|\"'<>(){}\[\]]+")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})|(.)", re.DOTALL)
+_JSON_UNIT = re.compile(r"\\u([0-9A-Fa-f]{4})|\\.|.", re.DOTALL)
 MIN_BARE_CHARS = 4  # a shorter value is replaced where it stands alone, not inside a word
 _BETWEEN = r"[^0-9A-Za-z]{0,3}"
 
@@ -34,9 +35,9 @@ def rewritten(text: str, value: str, fake: str, chain: tuple[str, ...]) -> str |
             inner = None if plain is None else rewritten(plain, value, fake, chain[1:])
             if plain is None or inner is None or inner == plain:
                 continue
-            made = ENCODERS[chain[0]](piece, inner) if chain[0] in ENCODERS else None
-            if made is not None and len(made) == len(piece) and decode(made) == inner:
-                return text[:start] + made + text[end:]
+            for made in ENCODERS[chain[0]](piece, inner):
+                if len(made) == len(piece) and decode(made) == inner:
+                    return text[:start] + made + text[end:]
     return None
 
 
@@ -87,58 +88,91 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _decoders(name: str) -> list[Callable[[str], str | None]]:
-    pairs = DECODERS.items() if isinstance(DECODERS, Mapping) else DECODERS
-    return [decode for known, decode in pairs if known == name]
+    names = ALIASES.get(name, (name,))
+    return [decode for known, decode in (*DECODERS, *GUESSES) if known in names]
 
 
-# -- encoders: the encoded text as it was, what is to be in it -> the new encoded text, or None ------------------------
+#: What known values call base64 may have either alphabet.
+ALIASES: Mapping[str, tuple[str, ...]] = {"base64": ("base64", "base64url")}
 
 
-def _percent(raw: str, plain: str) -> str | None:
+# -- encoders: the encoded text as it was, what is to be in it -> what the new encoded text may be
+# ----------------------
+
+
+def _percent(raw: str, plain: str) -> Iterator[str]:
     """Every character in the style it had."""
     units = list(_ESCAPE.finditer(raw))
-    if len(units) != len(plain):
-        return None
-    out = []
-    for unit, char in zip(units, plain, strict=True):
-        if unit[1] is None:
-            out.append(char)
-        else:
-            digits = f"{ord(char):02x}"
-            out.append("%" + (digits.upper() if unit[1].upper() == unit[1] else digits))
-    return "".join(out)
+    if len(units) == len(plain):
+        yield "".join(
+            char if unit[1] is None else "%" + _as(unit[1], f"{ord(char):02x}")
+            for unit, char in zip(units, plain, strict=True)
+        )
 
 
-def _base64(raw: str, plain: str) -> str | None:
-    return _packed(raw, plain, base64.b64encode)
-
-
-def _base64url(raw: str, plain: str) -> str | None:
-    return _packed(raw, plain, base64.urlsafe_b64encode)
-
-
-def _packed(raw: str, plain: str, encode: Callable[[bytes], bytes]) -> str | None:
+def _base64(raw: str, plain: str) -> Iterator[str]:
     try:
-        made = encode(plain.encode("latin-1")).decode().rstrip("=")
+        data = plain.encode("latin-1")
     except UnicodeEncodeError:
-        return None
-    return made + raw[len(raw.rstrip("=")) :]
+        return
+    padding = raw[len(raw.rstrip("=")) :]
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(data).decode().rstrip("=") + padding
 
 
-def _hex(raw: str, plain: str) -> str | None:
-    made = binascii.hexlify(plain.encode("latin-1", "replace")).decode()
-    return made if raw.lower() == raw else made.upper()
+def _jwt(raw: str, plain: str) -> Iterator[str]:
+    """The payload; its signature is another's now, and would tell whether one has guessed what was signed."""
+    head, _, rest = raw.partition(".")
+    body, dot, signature = rest.partition(".")
+    for made in _base64(body, plain):
+        yield f"{head}.{made}{dot}{scrambled_like(signature, plain)}"
 
 
-def _tbcd(raw: str, plain: str) -> str | None:
-    filled = plain + raw[-2] if len(plain) % 2 else plain
-    return "".join(filled[at + 1] + filled[at] for at in range(0, len(filled), 2))
+def _hex(raw: str, plain: str) -> Iterator[str]:
+    """Between the same separators, behind the same 0x."""
+    digits = binascii.hexlify(plain.encode("latin-1", "replace")).decode()
+    pattern = re.compile(r"(?i)(0x(?=(?:[0-9a-f]{2})+\Z)|\\x|[: -])|[0-9a-f]{2}")
+    units = list(pattern.finditer(raw))
+    if sum(unit[1] is None for unit in units) == len(plain):
+        pairs = iter(re.findall("..", digits))
+        yield "".join(unit[0] if unit[1] is not None else _as(unit[0], next(pairs)) for unit in units)
 
 
-ENCODERS: Mapping[str, Callable[[str, str], str | None]] = {
+def _as(old: str, new: str) -> str:
+    """Hex digits in the case that the old ones had."""
+    return new.upper() if old.upper() == old else new
+
+
+def _tbcd(raw: str, plain: str) -> Iterator[str]:
+    """With the filler that it had, and the octet before the number, if there was one."""
+    fill = next((char for char in raw if char in "fF"), "F")
+    filled = plain + fill * (len(plain) % 2)
+    made = "".join(filled[at + 1] + filled[at] for at in range(0, len(filled), 2))
+    for before in ("", INTERNATIONAL):
+        yield before + made + fill * (len(raw) - len(before) - len(made))
+
+
+def _json(raw: str, plain: str) -> Iterator[str]:
+    """Escapes of a JSON string, RFC 8259 section 7, where they were."""
+    units = list(_JSON_UNIT.finditer(raw))
+    if len(units) == len(plain):
+        yield "".join(
+            "\\u" + _as(unit[1], f"{ord(char):04x}") if unit[1] else unit[0] if len(unit[0]) > 1 else char
+            for unit, char in zip(units, plain, strict=True)
+        )
+
+
+def _reversed(raw: str, plain: str) -> Iterator[str]:
+    yield plain[::-1]
+
+
+ENCODERS: Mapping[str, Callable[[str, str], Iterator[str]]] = {
     "percent": _percent,
     "base64": _base64,
-    "base64url": _base64url,
+    "base64url": _base64,
+    "jwt": _jwt,
     "hex": _hex,
     "tbcd": _tbcd,
+    "json": _json,
+    "reversed": _reversed,
 }

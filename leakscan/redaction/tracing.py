@@ -16,6 +16,7 @@ from leakscan.decode.tunnels import IP_TUNNELS, UDP_TUNNELS
 from leakscan.decode.walk import IPV4, IPV6, Walk
 from leakscan.losses import Losses
 from leakscan.model import Origin, Segment
+from leakscan.neighbours import Neighbours
 from leakscan.redaction.located import Located, Run, joined
 
 _TCP, _ICMP, _ICMP6 = 6, 1, 58
@@ -64,7 +65,7 @@ class Tracer:
     def __init__(self) -> None:
         self._losses = Losses()
         fragments = _Fragments(self._losses, frozenset({_TCP, *IP_TUNNELS}))
-        self._walk = _Walk(self._losses, fragments, IP_TUNNELS, UDP_TUNNELS)
+        self._walk = _Walk(self._losses, Neighbours(), fragments, IP_TUNNELS, UDP_TUNNELS)
 
     def trace(self, data: bytes, wire: int, link: int, number: int, base: int = 0) -> Traced:
         """One frame without its check sequence. In all runs `number` stands for it, and offsets count from `base`."""

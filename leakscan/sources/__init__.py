@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from leakscan.losses import Losses
 from leakscan.model import FrameBatch
 from leakscan.sources import compressed, netmon, paths, pcap, pcapng
+from leakscan.sources.ahead import ReadAhead
 from leakscan.sources.stream import BUFFER_BYTES, STDIN, ByteSource, Fault, RawFile, Window, read_up_to
 
 __all__ = ["FOREIGN", "SOURCES", "Beginning", "Source", "beginning", "content", "expand", "frames", "open_capture"]
@@ -25,6 +27,9 @@ CONTENT_BYTES = 1 << 20
 #: `beginning` looks at this many batches, read in pieces of this size.
 BEGINNING_BATCHES = 8
 BEGINNING_BYTES = 64 << 10
+#: A smaller file is inflated faster than a thread starts. Plain files are not read ahead: the kernel does that, and
+#: what the other core has read is not in this one's cache.
+AHEAD_BYTES = 4 << 20
 
 
 #: Yields the frames of a window. Raises Fault where it has to stop; `window.offset` is the place.
@@ -63,13 +68,19 @@ def expand(arguments: Sequence[str], losses: Losses) -> list[str]:
     return paths.expand(arguments, wanted)
 
 
-def open_capture(name: str, losses: Losses, on_bytes: Callable[[int], None] | None = None) -> Iterator[FrameBatch]:
+def open_capture(
+    name: str,
+    losses: Losses,
+    on_bytes: Callable[[int], None] | None = None,
+    waiting: Callable[[], None] | None = None,
+) -> Iterator[FrameBatch]:
     """The frames of the capture `name` (`-`: standard input), in batches that are valid until the next is asked for.
 
     A batch comes as soon as complete frames are there, also from a pipe. `on_bytes` is told how many bytes of the file,
-    as it lies on the disk, were read since it was called last. Frame numbers are 1-based and count every packet record.
+    as it lies on the disk, were read since it was called last; `waiting` is called while nothing comes, and may raise
+    to end the reading. Frame numbers are 1-based and count every packet record.
     """
-    return _open(name, losses, on_bytes, BUFFER_BYTES)
+    return _open(name, losses, on_bytes, BUFFER_BYTES, waiting)
 
 
 def beginning(name: str) -> Beginning | None:
@@ -102,27 +113,56 @@ def content(name: str, on_bytes: Callable[[int], None] | None = None) -> Iterato
         raw.close()
 
 
-def frames(source: ByteSource, capture: str, losses: Losses, size: int = BUFFER_BYTES) -> Iterator[FrameBatch]:
-    """The frames of the capture whose bytes come from `source`. `size` of the buffer is a bound for records as well."""
+def frames(
+    source: ByteSource, capture: str, losses: Losses, size: int = BUFFER_BYTES, threads: ExitStack | None = None
+) -> Iterator[FrameBatch]:
+    """The frames of the capture whose bytes come from `source`. `size` of the buffer is a bound for records as well.
+
+    With `threads` a compressed one is read ahead; closing that ends the reading.
+    """
     window = None
     try:
-        source, head = _inflated(source)
-        window = Window(source, head, capture, losses, size)
+        inflated, head = _inflated(source)
+        plain, source = inflated is source, inflated
+        ahead = None
+        if threads is not None and not plain:
+            ahead = ReadAhead(source, size)
+            threads.callback(ahead.close)
+        window = Window(source, head, capture, losses, size, ahead)
         yield from _reader(head)(window)
     except Fault as fault:
         losses.problem(fault.loss, capture, window.offset if window else 0, fault.reason)
 
 
-def _open(name: str, losses: Losses, on_bytes: Callable[[int], None] | None, most: int) -> Iterator[FrameBatch]:
+def _open(
+    name: str,
+    losses: Losses,
+    on_bytes: Callable[[int], None] | None,
+    most: int,
+    waiting: Callable[[], None] | None = None,
+) -> Iterator[FrameBatch]:
+    read: list[int] = []  # by the thread that reads; told here
     try:
-        raw = RawFile(name, on_bytes, most)
+        raw = RawFile(name, read.append, most, waiting)
     except OSError as error:
         losses.problem("file.unreadable", name, None, os.strerror(error.errno or 0))
         return
     try:
-        yield from frames(raw, name, losses)
+        with ExitStack() as threads:
+            many = most == BUFFER_BYTES and raw.size >= AHEAD_BYTES and waiting is None
+            for batch in frames(raw, name, losses, threads=threads if many else None):
+                _tell(read, on_bytes)
+                yield batch
+            _tell(read, on_bytes)
     finally:
         raw.close()
+
+
+def _tell(read: list[int], on_bytes: Callable[[int], None] | None) -> None:
+    while read:
+        count = read.pop()
+        if on_bytes is not None:
+            on_bytes(count)
 
 
 def _inflated(source: ByteSource) -> tuple[ByteSource, bytes]:

@@ -14,15 +14,19 @@ import os
 import select
 import stat
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from leakscan.losses import Losses
+
+if TYPE_CHECKING:
+    from leakscan.sources.ahead import ReadAhead
 
 #: Fits the second-level cache of the usual machine and holds some thousand frames: measured best against 1 and 16 MiB.
 BUFFER_BYTES = 4 << 20
 #: A longer packet record is taken as damage. Must fit the buffer. (A jumbo frame has 9 kB, an offloaded segment 64 kB.)
 MAX_RECORD_BYTES = 1 << 20
 STDIN = "-"
+WAITING_MS = 200
 
 
 class Fault(Exception):
@@ -45,19 +49,32 @@ class ByteSource(Protocol):
 class RawFile:
     """An unbuffered file, FIFO, device, or standard input (`-`), read in pieces of `most` bytes.
 
-    Raises OSError when it cannot be opened.
+    `waiting` is called now and then while nothing comes; it may raise to end the reading. Raises OSError when it
+    cannot be opened.
     """
 
-    def __init__(self, name: str, on_bytes: Callable[[int], None] | None = None, most: int = BUFFER_BYTES) -> None:
+    def __init__(
+        self,
+        name: str,
+        on_bytes: Callable[[int], None] | None = None,
+        most: int = BUFFER_BYTES,
+        waiting: Callable[[], None] | None = None,
+    ) -> None:
         self._file = io.FileIO(0, closefd=False) if name == STDIN else io.FileIO(name)
         self._on_bytes = on_bytes
         self._most = most
+        self._waiting = waiting
         self._poll = select.poll()
         self._poll.register(self._file, select.POLLIN)
-        self._is_pipe = stat.S_ISFIFO(os.fstat(self._file.fileno()).st_mode)
+        status = os.fstat(self._file.fileno())
+        self._is_pipe = stat.S_ISFIFO(status.st_mode)
+        self.size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        self._reading = False
 
     def readinto(self, view: memoryview) -> int:
         view = view[: self._most]
+        while self._waiting is not None and not self._poll.poll(WAITING_MS):
+            self._waiting()
         count = self._read(view)
         # A pipe hands on 64 KiB at a time: take what waits, so that batches are worth their cost.
         while self._is_pipe and 0 < count < len(view) and self._poll.poll(0):
@@ -70,15 +87,19 @@ class RawFile:
         return count
 
     def _read(self, view: memoryview) -> int:
+        self._reading = True
         try:
             while (count := self._file.readinto(view)) is None:  # standard input may be in non-blocking mode
                 self._poll.poll()
         except OSError as error:
             raise Fault("file.unreadable", os.strerror(error.errno or 0)) from error
+        finally:
+            self._reading = False
         return count
 
     def close(self) -> None:
-        self._file.close()
+        if not self._reading:  # a thread that cannot be stopped keeps the descriptor: it must not become another file's
+            self._file.close()
 
 
 def read_up_to(source: ByteSource, size: int) -> bytes:
@@ -93,20 +114,28 @@ def read_up_to(source: ByteSource, size: int) -> bytes:
 class Window:
     """The bytes `data[start:end]` of a capture; `data[start]` is at `offset` of the (decompressed) capture.
 
-    Readers move `start` behind what they have consumed and call `more` for what follows. The buffer stays the same
-    object, so that views of it stay true. `size` is its length: no record can be longer.
+    Readers move `start` behind what they have consumed and call `more` for what follows; what they have of `data` is
+    true until then. No record can be longer than `size`. With `ahead`, another thread reads the source.
     """
 
-    def __init__(self, source: ByteSource, head: bytes, capture: str, losses: Losses, size: int = BUFFER_BYTES) -> None:
-        self.data = bytearray(size)
+    def __init__(
+        self,
+        source: ByteSource,
+        head: bytes,
+        capture: str,
+        losses: Losses,
+        size: int = BUFFER_BYTES,
+        ahead: ReadAhead | None = None,
+    ) -> None:
+        self.data = bytearray(size) if ahead is None else ahead.first
         self.data[: len(head)] = head
-        self.size = size
+        self.size = len(self.data)
         self.start = 0
         self.end = len(head)
         self.capture = capture
         self.losses = losses
-        self._view = memoryview(self.data)
         self._source = source
+        self._ahead = ahead
         self._base = 0
 
     @property
@@ -120,16 +149,30 @@ class Window:
 
     def more(self) -> bool:
         """Read once, behind what is there. False at the end. Raises Fault, also when the capture ends in a rest."""
+        count = self._next() if self._ahead else self._read()
+        if not count and self.end > self.start:
+            raise Fault("file.cut", "the capture ends inside a record")
+        return count > 0
+
+    def _next(self) -> int:
+        assert self._ahead is not None
+        rest = self.end - self.start
+        data, start, end = self._ahead.next(self.data, memoryview(self.data)[self.start : self.end])
+        if start == end:
+            return 0
+        self._base += self.start - start
+        self.data, self.start, self.end = data, start, end
+        return end - start - rest
+
+    def _read(self) -> int:
         if self.start:
             rest = self.end - self.start
             self.data[:rest] = self.data[self.start : self.end]
             self._base += self.start
             self.start, self.end = 0, rest
-        count = self._source.readinto(self._view[self.end :])
+        count = self._source.readinto(memoryview(self.data)[self.end :])
         self.end += count
-        if not count and self.end:
-            raise Fault("file.cut", "the capture ends inside a record")
-        return count > 0
+        return count
 
     def need(self, size: int) -> bool:
         """Read until `size` bytes are there, which must fit the buffer. False at the end. Raises Fault."""

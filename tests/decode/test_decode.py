@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.wire import ethernet, gtp_u, ip, udp
+from leakscan.checksum import is_right
 from leakscan.decode import LINKS, Decoder, fragments
 from leakscan.decode.tunnels import TUNNELS
 from leakscan.decode.walk import MAX_DEPTH
 from leakscan.losses import Losses
-from leakscan.model import TUNNEL_KINDS, Origin
+from leakscan.model import TUNNEL_KINDS, Origin, Segment
 from tests.streams import request, tcp
 
 GET = request("/a")
@@ -167,6 +168,10 @@ TUNNELLED = [
 ]  # fmt: skip
 
 
+def sound(segment: Segment) -> bool:
+    return is_right(segment.key[1:-4], segment.tcp)
+
+
 def decode(frame: bytes, link: int = 1, wire: int = 0, losses: Losses | None = None):
     origin = Origin("test.pcap", link, 6, "")
     return Decoder(Losses() if losses is None else losses).decode(frame, wire or len(frame), 1, 0, origin)
@@ -176,7 +181,7 @@ def decode(frame: bytes, link: int = 1, wire: int = 0, losses: Losses | None = N
 def test_links(link, frame):
     losses = Losses()
     (segment,) = decode(frame, link, losses=losses)
-    assert (segment.payload, segment.sound, segment.key[0], losses) == (GET, True, 0, {})
+    assert (segment.payload, sound(segment), segment.key[0], losses) == (GET, True, 0, {})
 
 
 @pytest.mark.parametrize(("row", "frame"), [pytest.param(n, f, id=i) for n, i, f in TUNNELLED])
@@ -184,7 +189,7 @@ def test_tunnels(row, frame):
     losses = Losses()
     (segment,) = decode(frame, losses=losses)
     kind = next(t.kind for t in TUNNELS if t.carrier == row[0] and row[1] in t.numbers)
-    assert (segment.payload, segment.sound, TUNNEL_KINDS[segment.key[0]], losses) == (GET, True, kind, {})
+    assert (segment.payload, sound(segment), TUNNEL_KINDS[segment.key[0]], losses) == (GET, True, kind, {})
 
 
 def test_every_row_has_its_example():
@@ -246,7 +251,7 @@ def test_snap_length():
 
 def test_a_wrong_checksum_is_told_and_read():
     (segment,) = decode(FRAME[:50] + b"\xbe\xef" + FRAME[52:])
-    assert (segment.payload, segment.sound) == (GET, False)
+    assert (segment.payload, sound(segment)) == (GET, False)
 
 
 def fragmented(packet: bytes, sizes: list[int]) -> list[bytes]:

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from tests.decode.test_decode import GET, decode
+from tests.decode.test_decode import GET, decode, sound
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # scapy's own, of what it imports
@@ -73,7 +73,7 @@ BUILT = {
 @pytest.mark.parametrize(("link", "frame"), BUILT.values(), ids=BUILT)
 def test_scapy_builds_what_we_read(link, frame):
     (segment,) = decode(bytes(frame), link)
-    assert (segment.payload, segment.seq, segment.sound) == (GET, 1000, True)
+    assert (segment.payload, segment.seq, sound(segment)) == (GET, 1000, True)
 
 
 def test_fragments():

@@ -15,7 +15,7 @@ from leakscan.losses import Losses
 from leakscan.model import Field, Match
 
 #: Modules of the folder that hold no check.
-SHARED = {"catalogue", "encodings", "names", "verdict"}
+SHARED = {"catalogue", "encodings", "names", "verdict", "scan"}
 SIGNATURES = list(builtin().signatures.values())
 
 
@@ -229,3 +229,18 @@ def test_a_mistake_names_file_entry_and_key(text: str, message: str) -> None:
 def test_bytes_that_are_no_text_are_a_mistake() -> None:
     with pytest.raises(FileMistake):
         parse("rules.toml", b"\xff\xfe", FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("rule", "begins", "ends"),
+    [
+        ("x-up-calling-line-id", "The subscriber's phone number", ""),
+        ("x-network-info.msisdn", "", "(F5 PEM iRule; Magma AGW)."),
+        ("no-such-rule", "", ""),
+    ],
+)
+def test_a_rule_is_explained(rule: str, begins: str, ends: str) -> None:
+    meaning = builtin().explain(rule)
+    assert meaning.startswith(begins)
+    assert meaning.endswith(ends)
+    assert bool(meaning) == (rule != "no-such-rule")

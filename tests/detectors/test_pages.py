@@ -8,7 +8,7 @@ import pytest
 
 from leakscan.detectors import DETECTORS, SEVERITY_OF, builtin, detect
 from leakscan.detectors.catalogue import ADDED_BY, KEYS, PLACES
-from leakscan.detectors.encodings import DECODERS
+from leakscan.detectors.encodings import DECODERS, GUESSES
 from leakscan.losses import Losses
 from leakscan.model import CONFIDENCES, SEVERITIES, Field
 from tests.detectors.pages import FOLDER, HEADINGS, modules, page
@@ -44,7 +44,17 @@ def test_every_check_says_what_it_takes(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", [*KEYS, *PLACES, *ADDED_BY, *SEVERITY_OF, *SEVERITIES, *CONFIDENCES, *DECODERS, "value.placeholder"]
+    "word",
+    [
+        *KEYS,
+        *PLACES,
+        *ADDED_BY,
+        *SEVERITY_OF,
+        *SEVERITIES,
+        *CONFIDENCES,
+        *dict((*DECODERS, *GUESSES)),
+        "value.placeholder",
+    ],
 )
 def test_the_readme_explains(word: str) -> None:
     assert f"`{word}`" in README

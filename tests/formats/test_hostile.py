@@ -10,7 +10,10 @@ import io
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
+from html.parser import HTMLParser
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -26,7 +29,7 @@ from leakscan.model import Carrier, Leak, Recipient
 from leakscan.output import parse_output
 from leakscan.show import show
 from leakscan.summary import Summary
-from tests.leaks import KEY, add, leak, run
+from tests.leaks import DAY_NS, KEY, START_NS, add, leak, run
 
 HOSTILE = [
     "\x1b[31mred\x1b[0m",
@@ -69,8 +72,9 @@ def rendered(name: str, leaks: list[Leak], look: Look, encoding: str = "utf-8", 
     writer = FORMATS[name](stream, look)
     writer.begin(run(**changes))
     summary = Summary()
-    for one in leaks:
-        add(summary, one)
+    for day, one in enumerate(leaks):
+        add(summary, one, START_NS + day * DAY_NS)
+        summary.explain(one.rule, one.rule)
         writer.leak(one)
     writer.end(summary.to_dict())
     stream.flush()
@@ -148,6 +152,56 @@ def alive_json(text: str) -> list[str]:
     return [char for char in text if not (char == "\n" or " " <= char <= "~")]
 
 
+class Page(HTMLParser):
+    """What a browser would find in a page: its elements, with their attributes, and what stands in script and style."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str]] = []
+        self.code: list[str] = []
+        self._drawing = False
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._drawing = tag == "svg" or (self._drawing and tag in DRAWN)
+        self.tags["tooltip" if self._drawing and tag == "title" else tag] += 1
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        if self.cdata_elem:
+            self.code.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        self.tags["comment"] += 1
+
+    def handle_pi(self, data: str) -> None:
+        self.tags["instruction"] += 1
+
+
+MEANT = (
+    "html head meta title style body a header h1 h2 h3 div strong p dl dt dd nav ul li main section figure figcaption svg "
+    "tooltip desc rect line text g span details summary table thead tbody tr th td article code label input footer "
+    "script button"
+)
+DRAWN = {"title", "desc", "text", "g", "rect", "line"}
+
+
+def alive_html(text: str) -> list[str]:
+    """Elements and attributes that the template does not have, links that lead out, code that is not leakscan's."""
+    page = Page(text)
+    found = [tag for tag in page.tags if tag not in MEANT.split()]
+    found += [tag for tag in ("html", "head", "title", "style", "script", "body") if page.tags[tag] not in (0, 1)]
+    found += [
+        name for name, _ in page.attributes if name.startswith("on") or name in ("style", "src", "srcdoc", "ping")
+    ]
+    found += [value for name, value in page.attributes if name in ("href", "xlink:href") and not value.startswith("#")]
+    templates = resources.files("leakscan.formats") / "templates"
+    own = "".join((templates / name).read_text("utf-8") for name in ("report.css", "report.js"))
+    return found + [code for code in page.code if code not in own]
+
+
 #: What must not be found in the text of each format, beside characters that are alive.
 ALIVE: dict[str, Callable[[str], list[str]]] = {
     "table": lambda text: [],
@@ -155,6 +209,8 @@ ALIVE: dict[str, Callable[[str], list[str]]] = {
     "json": alive_json,
     "csv": alive_csv,
     "markdown": alive_markdown,
+    "html": alive_html,
+    "incident": alive_markdown,
 }
 
 
@@ -180,7 +236,7 @@ def dirty(text: str) -> Leak:
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(list(FORMATS)), looks, texts)
 def test_nothing_is_alive(name: str, look: Look, text: str) -> None:
-    shown = rendered(name, [dirty(text), leak()], look, captures=[{"name": text, "size": 1}])
+    shown = rendered(name, [dirty(text), leak()], look, captures=[{"name": text, "size": 1}], settings={text: text})
     assert alive_characters(shown) == []
     assert ALIVE[name](shown) == []
 
@@ -210,6 +266,18 @@ def test_alive_is_seen_when_it_is_there() -> None:
     assert alive_csv("a,=b\n")
     for text in ("<b>x</b>", "[a](http://b)", "*a*", "`a`", "see @me", "http://a.example", "www.a.example", "~~a~~"):
         assert alive_markdown(text), text
+    for text in (
+        "<img src=x>",
+        "<b>x</b>",
+        "<p onclick='x'>",
+        "<a href='http://a.example'>",
+        "<script>alert(1)</script>",
+        "<style>*{}</style>",
+        "<!-- x -->",
+        "<title>a</title><title>b</title>",
+        "<svg/onload=alert(1)>",
+    ):
+        assert alive_html(text), text
 
 
 @pytest.mark.parametrize("text", HOSTILE)

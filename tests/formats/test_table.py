@@ -130,6 +130,17 @@ def test_live_leaks_come_one_by_one() -> None:
     )
 
 
+def test_a_disguise_is_shown() -> None:
+    made = Summary()
+    add(made, leak(encoding=("base64", "hex")))
+    assert "MSISDN (base64 > hex)" in table(made, Look(width=120))
+    stream = io.StringIO()
+    writer = Table(stream, Look(live=True))
+    writer.begin(run())
+    writer.leak(leak(encoding=("base64", "hex")))
+    assert "critical MSISDN (base64 > hex) 44********23 in header" in stream.getvalue()
+
+
 def test_the_sentence_comes_first() -> None:
     first = table(o2()).splitlines()[:5]
     assert first[0].startswith("LEAK: MSISDN of at least 15 subscribers")

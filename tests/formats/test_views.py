@@ -82,6 +82,7 @@ def test_markdown_has_tables_and_leaks() -> None:
     assert text.startswith("# leakscan: leak\n\nLEAK: MSISDN of at least 2 subscribers")
     assert "| header x-up-calling-line-id | MSISDN | 44\\*\\*\\*\\*\\*\\*\\*\\*01 | critical |" in text
     assert "These are the worst" not in text
+    assert "| MSISDN (base64 \\> hex) |" in view("markdown", [leak(encoding=("base64", "hex"))])
     assert "## Leaks, the worst first" not in view("markdown", [])
 
 

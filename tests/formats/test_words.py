@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from leakscan.formats.words import carrier, listed, minute, percent, sentence
+from leakscan.formats.words import carrier, listed, minute, percent, sentence, verdicts
 from leakscan.losses import Losses
-from leakscan.model import Coverage
+from leakscan.model import Coverage, Recipient
 from leakscan.summary import Summary
-from tests.leaks import HERE, HOME, START_NS, add, leak
+from tests.leaks import HERE, HOME, MINUTE_NS, START_NS, add, leak
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,34 @@ def test_leak() -> None:
         "from Testnet (GB 001-01), also subscribers of Virtual Mobile (GB 999-99), on cellular: "
         "1 leak in 1 of 1 readable request. Readable HTTP was 100 % of the TCP payload."
     )
+
+
+def test_with_a_policy_what_went_outside_counts() -> None:
+    made = Summary()
+    partner = Recipient("allowed-but-clear", "Age Check", "age-verification")
+    later = START_NS + 60 * MINUTE_NS
+    add(made, leak(recipient=partner, host="agecheck.example", network=HOME))
+    assert "went in plain HTTP to 1 host of partners only at 2012-01-10 00:00 UTC" in said(made)
+    other = leak("447700900124", recipient=Recipient("not-allowed"), home_operator=None, time="2012-01-10T01:00:00Z")
+    add(made, other, later)
+    add(made, replace(other, identifier="imsi", recipient=partner, host="agecheck.example"), later)
+    assert said(made).startswith(
+        "LEAK: MSISDN of at least 1 subscriber went in plain HTTP to 1 host outside the policy at 2012-01-10 01:00 UTC, "
+        "from Testnet (GB 001-01), on cellular: 1 leak outside the policy, 3 in all, in 3 of 3 readable requests."
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ({"no-policy": 3}, "no policy given"),
+        ({"allowed": 2}, "partner"),
+        ({"allowed": 2, "expired": 1_000}, "partner, expired: 1,000; partner: 2"),
+        ({"a new one": 1, "not-allowed": 1}, "not allowed: 1; a new one: 1"),
+    ],
+)
+def test_verdicts(counts: dict[str, int], text: str) -> None:
+    assert verdicts({"verdicts": counts}) == text
 
 
 def test_leak_of_nobody_in_particular() -> None:

@@ -171,13 +171,23 @@ def test_limits():
 
 
 def test_unfinished_heads_are_bounded(monkeypatch):
-    monkeypatch.setattr(http1, "MAX_UNFINISHED_BYTES", 1000)
+    monkeypatch.setattr(http1, "MAX_UNFINISHED_BYTES", 10_000)
     losses = Losses()
     parser = http1.Http1(Coverage(), losses)
     starts = (chunk(GET[:30])._replace(key=KEY[:-4] + i.to_bytes(4, "big")) for i in range(100))
-    assert [m.partial for m in parser.messages(starts)] == [True] * 67
-    assert losses["http.head-evicted"] == 67
-    assert parser._unfinished_bytes <= 1000
+    assert [m.partial for m in parser.messages(starts)] == [True] * 66
+    assert losses["http.head-evicted"] == 66
+    assert parser._unfinished_bytes <= 10_000
+
+
+def test_an_unfinished_head_that_comes_byte_by_byte_weighs_more_than_its_bytes(monkeypatch):
+    monkeypatch.setattr(http1, "MAX_UNFINISHED_BYTES", 10_000)
+    losses = Losses()
+    parser = http1.Http1(Coverage(), losses)
+    endless = GET[:-2] + b"A: " + b"x" * 1000
+    (message,) = parser.messages(chunk(endless[at : at + 1]) for at in range(len(endless)))
+    assert (message.partial, losses["http.head-evicted"]) == (True, 1)
+    assert parser._unfinished_bytes <= 10_000
 
 
 def test_a_parser_lives_while_it_is_inside_of_something():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import pytest
@@ -59,10 +61,14 @@ class Seen(NamedTuple):
     interface: str
 
 
-def read(content: bytes, sizes: Iterable[int] = (1 << 30,), size: int = BUFFER_BYTES) -> tuple[list[Seen], Losses]:
+def read(
+    content: bytes, sizes: Iterable[int] = (1 << 30,), size: int = BUFFER_BYTES, ahead: bool = False
+) -> tuple[list[Seen], Losses]:
     losses = Losses()
     seen = []
-    for batch in frames(Pieces(content, sizes), "x", losses, size):
+    threads = ExitStack()
+    source = Pieces(gzip.compress(content, 1) if ahead else content, sizes)
+    for batch in frames(source, "x", losses, size, threads if ahead else None):
         assert len(batch.start), "a batch holds at least one frame"
         columns = (batch.start, batch.captured, batch.wire, batch.time_ns)
         for index, (start, captured, wire, time_ns) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
@@ -72,6 +78,7 @@ def read(content: bytes, sizes: Iterable[int] = (1 << 30,), size: int = BUFFER_B
             seen.append(
                 Seen(batch.first_frame + index, time_ns, data, wire, origin.link, origin.digits, origin.interface)
             )
+    threads.close()
     return seen, losses
 
 
@@ -312,6 +319,7 @@ def test_a_large_capture_reuses_the_buffer() -> None:
     for whole in (pcap(content), pcapng(frames=content)):
         assert len(whole) > 2 * BUFFER_BYTES
         seen, losses = read(whole)
+        assert (seen, losses) == read(whole, ahead=True)
         assert [frame.data for frame in seen] == content
         assert [frame.number for frame in seen] == list(range(1, 12_001))
         assert [frame.time_ns for frame in seen] == [START_NS + index * STEP_NS for index in range(12_000)]
@@ -332,6 +340,7 @@ def test_any_cut_same_frames(content: bytes, sizes: list[int]) -> None:
     whole = read(content)
     assert whole == read(content, sizes, size=512)
     assert whole == read(content, [1])
+    assert whole == read(content, sizes, size=512, ahead=True)
     assert not whole[1]
 
 
@@ -371,6 +380,20 @@ def test_damage_neither_raises_nor_hangs(content: bytes, flips: list[tuple[int, 
         assert int(batch.captured.min()) >= 0
     assert source.reads <= len(damaged) + 2
     assert read(bytes(damaged), size=4096) == read(bytes(damaged), sizes, size=4096)
+    (frames_here, here), (frames_there, there) = read(bytes(damaged)), read(bytes(damaged), sizes, ahead=True)
+    assert (frames_here, here, here.problems) == (frames_there, there, there.problems)
+
+
+def test_what_goes_wrong_in_the_thread_comes_out() -> None:
+    class Broken(Pieces):
+        def readinto(self, view: memoryview) -> int:
+            if self.given:
+                raise MemoryError
+            return super().readinto(view)
+
+    threads = ExitStack()
+    with pytest.raises(MemoryError), threads:
+        list(frames(Broken(gzip.compress(pcap([ONE] * 9)), [40]), "x", Losses(), 512, threads))
 
 
 def stops_reading(make: Callable[[], bytes]) -> int:

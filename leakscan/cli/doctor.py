@@ -1,0 +1,28 @@
+"""`leakscan doctor`."""
+
+from __future__ import annotations
+
+import click
+
+from leakscan.cli.options import Job
+
+
+@click.command(
+    "doctor",
+    epilog="Exit codes: 0 capturing is permitted, 2 the part that captures is not installed, 4 no permission, "
+    "70 internal error.",
+)
+@click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+def command(verbose: bool) -> Job:
+    """Say whether this machine can capture, on what, and what is missing.
+
+    Interfaces with their link type and state, the permission to capture or the line that grants it, the version of
+    libpcap, optional parts.
+
+    \b
+    Example:
+      leakscan doctor
+    """
+    from leakscan.doctor import doctor
+
+    return doctor

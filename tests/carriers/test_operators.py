@@ -1,0 +1,55 @@
+"""The tables of operators' domains, access points and brands."""
+
+from __future__ import annotations
+
+import pytest
+
+from leakscan.operators import APNS, BRANDS, DOMAINS, brand_in, of_apn, of_hosts
+from leakscan.plmn import plmn_of
+
+
+@pytest.mark.parametrize("codes", [*DOMAINS.values(), *APNS.values()], ids=" ".join)
+def test_every_code_is_assigned(codes: tuple[str, ...]) -> None:
+    assert codes
+    assert all(plmn_of(code) for code in codes)
+
+
+def test_tables_are_written_as_they_are_looked_up() -> None:
+    assert all(key == key.lower().strip() for table in (DOMAINS, APNS, BRANDS) for key in table)
+    assert list(DOMAINS) == sorted(DOMAINS)
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("1.1 gw1.TIM.it:8080 (WAP)", "tim.it"),
+        ("tim.it", "tim.it"),
+        ("1.0 a.example, 1.1 b.o2.co.uk", "o2.co.uk"),
+        ("notim.it", ""),
+        ("tim.it.evil.example", ""),
+        ("", ""),
+        ("1.1 x.example " * 20 + "gw.tim.it", ""),  # past the bound
+    ],
+)
+def test_hosts(text: str, domain: str) -> None:
+    assert of_hosts(text) == (domain, DOMAINS.get(domain, ()))
+
+
+@pytest.mark.parametrize(
+    ("apn", "codes"),
+    [
+        ("cmwap", ("460-00",)),
+        (" VZWINTERNET ", ("311-480",)),
+        ("internet.mnc010.mcc234.gprs", ("234-10",)),
+        ("x.mnc410.mcc310.gprs", ("310-410",)),
+        ("internet", ()),
+        ("x.mnc999.mcc234.gprs", ()),
+    ],
+)
+def test_access_points(apn: str, codes: tuple[str, ...]) -> None:
+    assert of_apn(apn) == codes
+
+
+def test_brands() -> None:
+    assert brand_in("X-Vodafone-MSISDN") == "Vodafone"
+    assert brand_in("x-msisdn") == ""

@@ -1,0 +1,123 @@
+"""Requests as the WAP gateways of several makers write them: every leak, every subscriber once, the carrier named, cellular,
+and the descriptions of devices left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leakscan import scan
+from leakscan.carriers import numbers
+from tests.builders import pcap
+from tests.streams import frames, request
+
+PEOPLE = 3
+HOSTS = ("news.example", "shop.example")
+#: What the phone itself says of itself and its user's wishes.
+PHONE = (
+    "User-Agent: Nokia6288/2.0 (05.94) Profile/MIDP-2.0 Configuration/CLDC-1.1",
+    "Accept: text/html, application/vnd.wap.xhtml+xml, application/vnd.wap.mms-message",
+    'x-wap-profile: "http://nds1.nds.nokia.com/uaprof/N6288r100.xml"',
+    "19-Profile: http://nds1.nds.nokia.com/uaprof/N6288r100.xml",
+    "X-Up-Devcap-Screenpixels: 240,320",
+    "X-Up-Devcap-Charset: utf-8",
+)
+#: Maker -> what its gateway adds; {n} is the subscriber.
+GATEWAYS: Mapping[str, tuple[str, ...]] = {
+    "Openwave": (
+        "x-up-calling-line-id: 44770090010{n}",
+        "x-up-subno: b01_01234567890{n}_wap.operator.example",
+        "x-imsi: 00101000000010{n}",
+        "x-up-bearer-type: GPRS",
+        "Via: 1.1 up1.operator.example (Openwave Mobile Access Gateway)",
+    ),
+    "Nokia": (
+        "X-Nokia-MSISDN: +44770090010{n}",
+        "X-Nokia-IMSI: 00101000000010{n}",
+        "X-Nokia-alias: 8f3a5b7c9d1e2f4a6b8c0d1e2f3a4b5{n}",
+        "X-Nokia-Bearer: GPRS",
+        "X-Nokia-ipaddress: 10.1.2.3",
+        "X-Nokia-Gateway-Id: NWG/4.1/Build4.1.04",
+        "Via: HTTP/1.1 gw01 (Nokia WAP Gateway 4.1/CD3/4.1.79)",
+    ),
+    "Kannel": ("X-WAP-Network-Client-MSISDN: 44770090010{n}", "Via: WTP/1.1 gw (Kannel/1.4.3)"),
+    "Jataayu": (
+        "x-msisdn: 0770090010{n}",
+        "x-up-calling-line-id: 44770090010{n}",
+        "X-Nokia-Roaming: 0",
+        "Via: HTTP/1.1 gw (Jataayu CWS Gateway Version 4.2.0.CL_P1)",
+    ),
+    "Comverse": ("x-up-calling-line-id: 44770090010{n}", "x-up-subno: 1000120{n}", "Via: 1.1 wap3 (Comverse)"),
+    "3GPP": (
+        "x-wap-3gpp-msisdn: 44770090010{n}",
+        "x-wap-3gpp-imsi: 00101000000010{n}",
+        "x-wap-3gpp-rat-type: 1",
+        "x-wap-3gpp-sgsn-mcc-mnc: 00101",
+        "x-wap-3gpp-charging-id: 0A0B0C0{n}",
+    ),
+    "Huawei": (
+        "x-up-calling-line-id: 44770090010{n}",
+        "x-huawei-IMSI: 00101000000010{n}",
+        "x-source-id: 203.0.113.4",
+        "Via: WTP/1.1 BJ-GW01-WAP.bj.monternet.com (infoX-WISG, Huawei Technologies)",
+    ),
+}
+DESCRIPTIONS = {
+    "x-wap-profile",
+    "19-profile",
+    "x-up-devcap-screenpixels",
+    "x-up-devcap-charset",
+    "user-agent",
+    "accept",
+}
+
+
+def capture(path: Path, added: tuple[str, ...], one_address: bool) -> None:
+    """Each subscriber asks each host; all through the gateway's address, or each from their own."""
+    packets = []
+    for number in range(PEOPLE):
+        lines = [line.format(n=number) for line in added]
+        for port, host in enumerate(HOSTS, 40_000 + 10 * number):
+            client = "192.0.2.1" if one_address else f"192.0.2.{number + 1}"
+            packets += frames(request("/", *PHONE, *lines, host=host), client=client, port=port)
+    path.write_bytes(pcap(packets))
+
+
+def analysed(path: Path, **settings: Any) -> tuple[list[Any], dict[str, Any]]:
+    *leaks, summary = scan([path], **settings)
+    return leaks, summary.to_dict()
+
+
+@pytest.mark.parametrize("one_address", [True, False], ids=["one address", "own addresses"])
+@pytest.mark.parametrize("maker", list(GATEWAYS))
+def test_a_gateways_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maker: str, one_address: bool) -> None:
+    monkeypatch.setattr("leakscan.carriers.range_holder", lambda digits: ("Testnet", "GB"))
+    path = tmp_path / "a.pcap"
+    capture(path, GATEWAYS[maker], one_address)
+    leaks, summary = analysed(path)
+    found = {leak.name.lower() for leak in leaks}
+    added = {line.partition(":")[0].lower() for line in GATEWAYS[maker]}
+    silent = {"x-up-bearer-type", "x-nokia-bearer", "x-wap-3gpp-rat-type"}  # evidence for the bearer, and no more
+    assert found == added - silent
+    assert not found & DESCRIPTIONS
+    assert summary["total"]["subscribers"] == PEOPLE
+    assert all(row["subscribers"] == PEOPLE for row in summary["hosts"])
+    assert {leak.bearer for leak in leaks} == {"cellular"}
+    assert summary["total"]["requests"] == summary["total"]["leaking_requests"] == PEOPLE * len(HOSTS)
+    homes = {leak.home_operator.name for leak in leaks if leak.home_operator}
+    assert homes == ({"TEST"} if any("imsi" in name for name in added) else {"Testnet"})
+    networks = {leak.network.name for leak in leaks if leak.network}
+    assert networks == {"Huawei": {"China Mobile"}, "3GPP": {"TEST"}}.get(maker, set())
+
+
+def test_a_phone_alone_says_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcap"
+    capture(path, (), one_address=False)
+    leaks, summary = analysed(path)
+    assert leaks == []
+    assert summary["outcome"] == "none-found"
+    assert numbers.range_holder("447700900100") == ("", None)
