@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from leakscan.cli import COMMANDS, cli
+from leakscan.cli import COMMANDS, leaf_commands
 from tests.docs import PAGES, PICTURE, PICTURE_COMMAND, ROOT, examples, output, picture
 
 EXAMPLES = [(path, *example) for path in PAGES for example in examples(path.read_text(encoding="utf-8"))]
@@ -37,13 +37,13 @@ def test_links(path):
 def test_every_command_and_flag_is_documented():
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     for name in COMMANDS:
-        command = cli.get_command(click.Context(cli), name)
         assert f"## leakscan {name}" in page
-        for one in [command, *(command.commands.values() if isinstance(command, click.Group) else ())]:
-            for parameter in one.params:
-                if isinstance(parameter, click.Option) and not parameter.hidden:
-                    assert any(flag in page for flag in parameter.opts)
-            assert "Example" in (one.help or "")
+    for words, command in leaf_commands():
+        assert f"leakscan {words}" in page
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and not parameter.hidden:
+                assert any(flag in page for flag in parameter.opts)
+        assert "Example" in (command.help or "")
 
 
 def test_no_page_has_anybody_s_real_number():
@@ -55,5 +55,15 @@ def test_no_page_has_anybody_s_real_number():
 
 
 def test_root_holds_only_what_tools_insist_on():
-    known = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "leakscan", "tests", "fixtures", "docs"}
+    known = {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "action.yml",
+        "leakscan",
+        "tests",
+        "fixtures",
+        "docs",
+    }
     assert {entry.name for entry in Path(ROOT).iterdir() if not entry.name.startswith(".")} <= known

@@ -29,13 +29,23 @@ from leakscan import nested
 from leakscan.detectors import encodings, names, scan
 from leakscan.detectors.catalogue import PLACE_CLASSES, Catalogue, Signature, parse
 from leakscan.detectors.judging import Value, checked, judge
-from leakscan.detectors.ladder import INSIDE_EVIDENCE, SEVERITY_OF, best, match_of, under
+from leakscan.detectors.ladder import INSIDE_EVIDENCE, SEVERITY_OF, VALUE_EVIDENCE, best, match_of, under
 from leakscan.detectors.table import ATTRIBUTES, DETECTORS, FORMATS
 from leakscan.detectors.verdict import PLACEHOLDER, VALID
 from leakscan.losses import Losses
 from leakscan.model import CONFIDENCES, Field, Match
 
-__all__ = ["ATTRIBUTES", "DETECTORS", "FORMATS", "SEVERITY_OF", "builtin", "detect", "examine", "with_rules"]
+__all__ = [
+    "ATTRIBUTES",
+    "DETECTORS",
+    "FORMATS",
+    "SEVERITY_OF",
+    "VALUE_EVIDENCE",
+    "builtin",
+    "detect",
+    "examine",
+    "with_rules",
+]
 
 MAX_PARTS = 64
 MAX_NAMELESS = 8

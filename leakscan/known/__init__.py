@@ -16,8 +16,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from leakscan.detectors import SEVERITY_OF
-from leakscan.detectors.ladder import VALUE_EVIDENCE
+from leakscan.detectors import SEVERITY_OF, VALUE_EVIDENCE
 from leakscan.fields import MAX_VALUE_CHARS
 from leakscan.known.file import Entry, load
 from leakscan.known.finder import HINT, Finder, Hit
@@ -57,9 +56,7 @@ class Known:
             for hit in _best(self._finder.hits(field.value.encode("latin-1", "replace"))):
                 same = [at for at, match in enumerate(matches) if match.field == field and _is_of(match, hit)]
                 for at in same:
-                    alone = (
-                        VALUE_EVIDENCE in matches[at].evidence
-                    )  # the catalogue knows no more than that it may be one
+                    alone = VALUE_EVIDENCE in matches[at].evidence  # its name said nothing
                     matches[at] = _match(field, hit) if alone else _raised(matches[at], hit)
                 if not same and not (field[:2] == ("body", "") and _is_in_body(matches, hit)):
                     matches.append(_match(field, hit))
