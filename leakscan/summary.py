@@ -2,9 +2,8 @@
 
 Comes in: one `add_request` for every readable request and one `add` for every leak that is shown, or may yet be (values
 masked unless the operator asked for them; host and name redacted alike). Goes out: the summary of the result, schema 1
-(docs/formats.md), and the verdicts: `outcome`, `counts`, `unread`, all read from behaviours and losses and from
-nowhere else. State: bounded by the constants here and in tally.py, whatever the capture holds. `merge` is commutative
-and associative.
+(docs/formats.md); what counts of it is the gate's to say (gate.py). State: bounded by the constants here and in
+tally.py, whatever the capture holds. `merge` is commutative and associative.
 
 What only the whole can tell is a join: such leaks wait (joins.py) until the summary is read. One below the highest
 confidence is confirmed then if its value is confirmed elsewhere; one of unknown bearer is local if its client is
@@ -15,15 +14,17 @@ settles all of it, in a copy: more may come.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from heapq import nlargest
+from typing import NamedTuple
 
 from leakscan.distinct import Bounded, Distinct
+from leakscan.filenames import shown_name
 from leakscan.joins import Count, Joins, NameKey
 from leakscan.joins.trackers import MEANING, RULE, Order
-from leakscan.losses import OTHER, UNREAD, Losses
+from leakscan.losses import OTHER, UNREAD, Losses, Problem
 from leakscan.model import CONFIDENCES, PARTNER_VERDICTS, SEVERITIES, Carrier, Coverage, Leak
 from leakscan.neighbours import Neighbours
 from leakscan.networks import UNKNOWN, WIFI
@@ -41,6 +42,7 @@ from leakscan.tally import (
     Sighting,
     Tally,
     bump,
+    bump_all,
     carrier_key,
     clip,
     sighting,
@@ -57,9 +59,19 @@ MAX_NAMES = 1024
 MAX_KINDS = 64
 LEAK, INCONCLUSIVE, NONE_FOUND = "leak", "inconclusive", "none-found"
 OTHER_HOSTS = "(other)"
-#: Recipients' verdicts that do not count: the partner was allowed to have it, and not in the clear.
-HARMLESS_VERDICTS = frozenset({"allowed"})
 NOTHING_AROUND = Around()
+
+
+class Counted(NamedTuple):
+    """Requests counted elsewhere: what a summary says of them and its leaks do not."""
+
+    requests: int
+    leaking_requests: int
+    hosts: Mapping[str, int]
+    other_hosts: int  # requests to hosts that have no row
+    networks: Sequence[tuple[Carrier | None, int, Mapping[str, int]]]  # requests in all and by bearer
+    other_networks: tuple[int, Mapping[str, int]]
+    timeline: Timeline
 
 
 class Summary:
@@ -80,6 +92,7 @@ class Summary:
         self.outside = Tally(EXACT_IN_WHOLE)  # leaks to whoever is no partner of the policy; all, where there is none
         self.rules: dict[str, str] = {}  # what the rules that found something mean; as many as the catalogue has
         self.leaking_requests = 0
+        self.max_drops: float | None = None  # per cent of the frames that may have been dropped while capturing
         self.timeline = Timeline()
         self._request_has_leak = False
         self._request_waits: set[int] = set()  # values in the request added last that may yet be shown
@@ -116,6 +129,22 @@ class Summary:
         row.tally.requests += 1
         bump(row.bearer_requests, bearer)
         self.timeline.add_request(time_ns)
+
+    def restore(self, counted: Counted) -> None:
+        """Take over requests that were counted elsewhere; `add` for their leaks counts none of them again."""
+        self._end_request()
+        self._joined = None
+        self.total.requests += counted.requests
+        self.leaking_requests += counted.leaking_requests
+        self._request_has_leak = True
+        for host, requests in counted.hosts.items():
+            self._host_requests.at(clip(host)).n += requests
+        self._host_requests.rest.n += counted.other_hosts
+        rows = [(self._network(carrier), requests, bearers) for carrier, requests, bearers in counted.networks]
+        for row, requests, bearers in [*rows, (self._networks.rest, *counted.other_networks)]:
+            row.tally.requests += requests
+            bump_all(row.bearer_requests, bearers)
+        self.timeline.merge(counted.timeline)
 
     def resume_request(self, alone: bool) -> None:
         """More leaks of a request that was added before come now; `alone`: it had none that is shown."""
@@ -173,6 +202,7 @@ class Summary:
             return self
         if self._joined is None or self._joined_with != len(self.neighbours):
             joins, whole = self._joins, Summary(self.losses, self.coverage)
+            whole.max_drops = self.max_drops
             whole._take(self)
             whole._folded, whole._injection = joins.miscounted(), joins.injection
             for seen in joins.settled():
@@ -252,16 +282,6 @@ class Summary:
             return LEAK
         return INCONCLUSIVE if not self.requests or self.unread() else NONE_FOUND
 
-    def counts(self, fail_on: str) -> bool:
-        """Whether a behaviour is at or above `fail_on`, one of SEVERITIES or "none", and not covered: exit code 1."""
-        if fail_on == "none":
-            return False
-        least = SEVERITIES.index(fail_on)
-        return any(
-            behaviour.tally.severity >= least and not behaviour.tally.verdicts.keys() <= HARMLESS_VERDICTS
-            for behaviour in self._all_behaviours()
-        )
-
     def unread(self) -> bool:
         """Whether something that should have been read was not: exit code 3."""
         return bool(self.joined()._losses(UNREAD))
@@ -317,6 +337,7 @@ class Summary:
             "total": {**self.total.to_dict(), "leaking_requests": self.leaking_requests, "local_requests": self._local},
             "outside": self.outside.to_dict(self.requests),
             "behaviours": self._behaviour_rows(),
+            "folded": self._folded_row(),
             "names": self._name_rows(),
             "rules": self._rules_found(),
             "hosts": self._host_rows(),
@@ -327,6 +348,7 @@ class Summary:
                 **asdict(self.coverage),
                 "requests": self.requests,
                 "losses": {UNREAD: self._losses(UNREAD), OTHER: self._losses(OTHER)},
+                "problems": [_problem(problem) for problem in self.losses.by_name],
             },
         }
 
@@ -350,6 +372,9 @@ class Summary:
         losses["summary.joins-folded"] += self._joins.miscounted() if self._folded is None else self._folded
         losses["summary.behaviours-folded"] += self._behaviours.rest.tally.leaks
         losses["summary.hosts-folded"] += self._host_requests.rest.n
+        dropped = losses["capture.dropped"]
+        if self.max_drops is not None and dropped * 100 > self.max_drops * (self.coverage.frames + dropped):
+            losses["capture.drops-over"] += dropped
         return losses.of_kind(kind)
 
     def _behaviour_rows(self) -> list[Json]:
@@ -363,6 +388,11 @@ class Summary:
         """What the rules mean that have a row: a hint that was never shown explains nothing."""
         found = {key.rule for key, _ in self._behaviours} | {key.rule for key, _ in self._names}
         return {rule: meaning for rule, meaning in sorted(self.rules.items()) if rule in found}
+
+    def _folded_row(self) -> Json | None:
+        """Behaviours past the bound, as if they were one: what counts must not depend on which have a row."""
+        folded = self._behaviours.rest
+        return folded.row({"fingerprint": None}) if folded.tally.leaks else None
 
     def _name_rows(self) -> list[Json]:
         """Behaviours without the host: what one header, cookie or parameter did to everybody, wherever it went."""
@@ -401,6 +431,10 @@ class Summary:
 
 def _key_of(carrier: Carrier | None) -> CarrierKey | None:
     return None if carrier is None else carrier_key(carrier)
+
+
+def _problem(problem: Problem) -> Json:
+    return {**problem._asdict(), "capture": shown_name(problem.capture)}
 
 
 def _worst_first(row: Json) -> tuple[int, int, int]:
