@@ -198,7 +198,7 @@ def test_content_that_cannot_be_told(body: bytes, coding: str) -> None:
 
 def test_a_damaged_body_is_read_up_to_the_damage() -> None:
     noise = bytes(range(256)) * 40
-    packed = bytearray(gzip.compress(TEXT + noise))
+    packed = bytearray(gzip.compress(TEXT + noise, mtime=0))
     packed[-200] ^= 0xFF
     assert content(bytes(packed), "gzip", Losses()).startswith(TEXT[:26])
 
