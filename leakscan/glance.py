@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from leakscan.detectors import builtin, detect
 from leakscan.detectors.catalogue import Catalogue
-from leakscan.detectors.scan import may_name_inside
+from leakscan.detectors.scan import line_speaks, may_name_inside
 from leakscan.detectors.unknown import unknown_tokens
 from leakscan.fields import MAX_FIELDS, MAX_VALUE_CHARS, SPECIAL, pairs_fields, target_fields
 from leakscan.losses import Losses
@@ -107,6 +107,7 @@ class Glance:
             and b";" not in path
             and not may_name_inside(line)
             and self._no_name(pieces + query.translate(_PIECES).split(b"&"))
+            and not line_speaks(line)
         ):
             return _NOTHING
         losses = Losses()
@@ -120,10 +121,9 @@ class Glance:
         if not colon or start[:1] in (b" ", b"\t"):
             return _SOMETHING
         place = SPECIAL.get(start.decode("latin-1").lower()) if len(line) <= MAX_VALUE_CHARS else None
-        if place is not None and not may_name_inside(line):
-            if place == "cookie" and self._no_name(rest.split(b";")):
-                return _NOTHING
-            if place == "referer" and self._no_name(rest.partition(b"?")[2].translate(_PIECES).split(b"&")):
+        if place in ("cookie", "referer") and not may_name_inside(line):
+            pieces = rest.split(b";") if place == "cookie" else rest.partition(b"?")[2].translate(_PIECES).split(b"&")
+            if self._no_name(pieces) and not line_speaks(line):
                 return _NOTHING
         name, value = start.decode("latin-1"), rest.decode("latin-1").strip(" \t\r\n")
         losses = Losses()

@@ -275,3 +275,4 @@ class Leak:
     fingerprint: str
     evidence: tuple[str, ...]
     partial: bool
+    rotating: bool = False  # a token that changes: does not tell one subscriber from another

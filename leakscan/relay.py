@@ -117,15 +117,14 @@ class Relay(Reading):
         elif kind == _BYTES and self._on_bytes is not None:
             self._on_bytes(what)
         elif kind == _PROBLEM:
-            told = Losses()
-            told.problems.append(Problem._make(what))
-            self.losses.merge(told)  # counted with the others, at the end
+            self.losses.say(Problem._make(what))  # counted and kept with the others, at the end
         elif kind == _FAILED:
             raise Failed(*what)
         elif kind == _END:
-            losses, coverage, neighbours = what
+            losses, problems, coverage, neighbours = what
             counted = Losses()
             counted.update(losses)
+            counted.by_name += map(Problem._make, problems)
             self.losses.merge(counted)
             self.coverage.merge(Coverage(*coverage))
             self.neighbours.take(neighbours)
@@ -180,7 +179,8 @@ def _read(out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, ended:
             for head in () if ended else reading.heads():
                 group.add(head)
         group.flush()
-        send(_END, (dict(losses), astuple(reading.coverage), list(reading.neighbours.kept())))
+        named, neighbours = list(map(tuple, losses.by_name)), list(reading.neighbours.kept())
+        send(_END, (dict(losses), named, astuple(reading.coverage), neighbours))
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  (the parent says it, in its own way)

@@ -28,6 +28,7 @@ ROOMS = [
     "checksum",
     "nested",
     "bodies",
+    "tomlfile",
     "show",
     "filenames",
     "plmn",
@@ -57,21 +58,30 @@ ROOMS = [
     "conceal",
     "carriers",
     "origin",
+    "policy",
     "tally",
     "joins",
-    "trackers",
     "summary",
     "around",
+    "baseline",
+    "ignores",
+    "gate",
     "spine",
     "interrupt",
     "relay",
     "fleet",
+    "rulebook",
     "formats",
     "output",
     "recorder",
     "progress",
     "web",
+    "results",
+    "rules",
     "job",
+    "report",
+    "keeper",
+    "config",
     "liveview",
     "live",
     "doctor",
@@ -140,7 +150,7 @@ def test_nobody_imports_scapy_and_every_file_says_what_it_is(path):
 
 
 def test_tables_and_folders_agree():
-    helpers = {"__init__", "charts", "rows", "sections", "sparkline", "words", "writer"}
+    helpers = {"__init__", "charts", "places", "rows", "sections", "sparkline", "words", "writer"}
     files = {path.stem for path in (HOUSE / "formats").glob("*.py")} - helpers
     assert files == set(formats.FORMATS)
     assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__", "heads", "responses"} == set(
@@ -175,7 +185,9 @@ HEAVY = ["numpy", "scapy", "phonenumbers", "rich", "dpkt", "publicsuffixlist", "
         (["doctor", "--help"], [*HEAVY, "pcapy"]),
         (["serve", "--help"], [*HEAVY, "asyncio"]),
         (["analyse", "-f", "jsonl", "fixtures/clean.pcap"], ["scapy", "pcapy", "rich", "jinja2"]),
-        (["serve", "--help"], [*HEAVY, "asyncio"]),
+        (["report", "-f", "jsonl", "fixtures/clean.leaks.jsonl"], ["scapy", "rich", "phonenumbers", "jinja2"]),
+        (["policy", "check", "fixtures/o2-2012.policy.toml"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
+        (["config", "show"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
         (["requests", "fixtures/clean.pcap"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
     ],
     ids=" ".join,

@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from leakscan.detectors import SEVERITY_OF
+from leakscan.detectors import SEVERITY_OF, VALUE_EVIDENCE
 from leakscan.fields import MAX_VALUE_CHARS
 from leakscan.known.file import Entry, load
 from leakscan.known.finder import HINT, Finder, Hit
@@ -56,7 +56,8 @@ class Known:
             for hit in _best(self._finder.hits(field.value.encode("latin-1", "replace"))):
                 same = [at for at, match in enumerate(matches) if match.field == field and _is_of(match, hit)]
                 for at in same:
-                    matches[at] = _raised(matches[at], hit)
+                    alone = VALUE_EVIDENCE in matches[at].evidence  # its name said nothing
+                    matches[at] = _match(field, hit) if alone else _raised(matches[at], hit)
                 if not same and not (field[:2] == ("body", "") and _is_in_body(matches, hit)):
                     matches.append(_match(field, hit))
         return matches

@@ -204,7 +204,7 @@ def test_more_connections_than_there_is_room_for():
         try:
             assert raw(port, head())[0] == 200
             assert files(process) <= limits.MAX_CONNECTIONS + SPARE_FILES
-            end = time.monotonic() + 5
+            end = time.monotonic() + 30  # on a busy machine asyncio takes its time with those that are dropped
             while files(process) > limits.MAX_CONNECTIONS + 32 and time.monotonic() < end:
                 time.sleep(0.05)
             assert files(process) <= limits.MAX_CONNECTIONS + 32

@@ -57,7 +57,7 @@ def shown(seen: Visit, keep_days: int | None = None, secure: str = "") -> str:
     ("lines", "sentence"),
     [
         (["x-up-calling-line-id: 447700900123"], "Your network told this website your phone number."),
-        (["X-CLI: 447700900123"], NOTHING),
+        (["X-CLI: 447700900123"], "Your network probably told this website your phone number."),
         (["cli: 12025550123"], "Your network probably told this website your phone number."),
         (["X-IMSI: 001010123456789", "X-MSISDN: 447700900123"], "Your network told this website the number of your SIM card (IMSI) and your phone number."),
         (["X-Forwarded-For: 10.1.2.3"], "Your network probably told this website your address inside the network."),
