@@ -37,11 +37,13 @@ from leakscan.times import between, rfc3339
 if TYPE_CHECKING:
     from leakscan.carriers import AsnDatabase
     from leakscan.detectors.catalogue import Catalogue
+    from leakscan.evidence.pack import Pack
     from leakscan.fleet import Fleet
     from leakscan.known import Known
     from leakscan.spine import Scan, Settings
 
-EXIT_UNREAD = 3
+EXIT_LEAK, EXIT_UNREAD = 1, 3
+VALUES_SHOWN = "warning: values are shown: the result is personal data"
 PIPE_COLUMNS = 80
 
 Json = dict[str, Any]
@@ -88,6 +90,7 @@ class Options(ResultOptions):
     since: str | None = None
     until: str | None = None
     max_drops: float | None = None
+    evidence: str | None = None
 
 
 def analyse(options: Options) -> int:
@@ -103,8 +106,9 @@ def analyse(options: Options) -> int:
         live = "-" in names
         writers = open_writers(stack, options, wanted, live)
         if options.show_values:
-            progress.say("warning: values are shown: the result is personal data")
+            progress.say(VALUES_SHOWN)
         progress.start(names)
+        pack = _pack(options, names, stack)
 
         from leakscan.spine import Scan  # after `_reading`: what is forked there starts meanwhile
 
@@ -116,10 +120,16 @@ def analyse(options: Options) -> int:
             scan = Fleet(names, losses, settings, jobs_for(names, options.jobs), gate, progress.advance, options.sieve)
         else:
             scan = Scan(reading, names, settings)
-        stopped = _run(scan, writers, losses, live, gate)
+        if pack is not None and isinstance(scan, Scan):
+            scan.watch = pack.watch
+            writers.append(pack)
+        stopped = run(scan, writers, losses, live, gate)
         progress.stop()
         scan.summary.max_drops = options.max_drops
         summary = finish(scan.summary.to_dict(), rules, writers, options, progress.say)
+        if pack is not None and not options.quiet:
+            where = shown_name(str(options.evidence))
+            progress.say(f"evidence in {where}, manifest SHA-256 {pack.manifest_sha256}")
     return stopped or int(summary["gate"]["exit_code"])
 
 
@@ -189,6 +199,14 @@ def finish(
     return summary
 
 
+def _pack(options: Options, names: Sequence[str], stack: ExitStack) -> Pack | None:
+    if options.evidence is None:
+        return None
+    from leakscan.evidence.pack import Pack  # late: not many want it
+
+    return stack.enter_context(Pack(options.evidence, names))
+
+
 class Files(NamedTuple):
     """What stands in the files that bear on the result."""
 
@@ -248,7 +266,7 @@ def _reading(
     options: Options, names: Sequence[str], losses: Losses, gate: Gate, progress: Progress, stack: ExitStack
 ) -> Reading | None:
     """How the captures are read: here, by another process, or (None) by several workers, as pays."""
-    if len(names) > 1:
+    if len(names) > 1 and options.evidence is None:  # a pack needs the requests, which workers keep to themselves
         from leakscan.fleet import jobs_for  # late: multiprocessing
 
         if jobs_for(names, options.jobs) > 1:
@@ -261,7 +279,7 @@ def _reading(
     return Reading(batches, losses, options.sieve, options.responses, options.bodies)
 
 
-def _run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:
+def run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:
     """Everything up to the summary; gives the exit code of the signal that ended it early, or 0."""
     stopped = 0
     try:

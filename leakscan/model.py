@@ -46,6 +46,7 @@ class FrameBatch(NamedTuple):
     wire: Column  # bytes it had on the wire
     time_ns: Column
     first_frame: int  # number of the first frame
+    base: int = 0  # where the buffer's first byte stands in the capture, decompressed
 
 
 #: Outermost tunnel a packet came through; the position in this table is the first byte of a direction's key, so that

@@ -17,7 +17,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self, TextIO
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from leakscan.errors import UsageError
 from leakscan.formats import FORMATS
@@ -73,7 +73,7 @@ class OutputFile:
         with _named(path):
             self.through = _is_through(path)
             descriptor = self._open_through() if self.through else self._open_new()
-        self.stream: TextIO = io.TextIOWrapper(
+        self.stream = io.TextIOWrapper(
             io.BufferedWriter(_Raw(descriptor, path)), encoding="utf-8", newline="", line_buffering=self.through
         )
 
@@ -98,6 +98,18 @@ class OutputFile:
                     self._take_name()
         finally:
             self.discard()
+
+    @property
+    def temporary(self) -> Path:
+        """The file that is to take the name, while it has not."""
+        return Path(self.path).parent / self._temporary
+
+    def write(self, data: bytes) -> None:
+        """Bytes instead of text."""
+        self.stream.buffer.write(data)
+
+    def flush(self) -> None:
+        self.stream.flush()
 
     def discard(self) -> None:
         """Close, and remove what was not put in place. May be called again."""

@@ -44,10 +44,10 @@ def _from(
         name, begins = waiting.pop(following)
 
 
-def joined(names: Sequence[str], losses: Losses) -> Iterator[FrameBatch]:
+def joined(names: Sequence[str], losses: Losses, on_bytes: OnBytes = None) -> Iterator[FrameBatch]:
     """The batches of captures that are known to be one series."""
     for name in names:
-        yield from open_capture(name, losses)
+        yield from open_capture(name, losses, on_bytes)
 
 
 def last_time(name: str) -> int:

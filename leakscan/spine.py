@@ -6,7 +6,7 @@ In: captures and settings. Out: leaks as they are found, and at last the summary
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -159,6 +159,8 @@ class Scan:
         self._attributor = Attributor(settings.networks, settings.systems)
         self._least = CONFIDENCES.index(settings.min_confidence)
         self.summary = Summary(reading.losses, reading.coverage, reading.neighbours, settings.min_confidence)
+        #: Told of every leak that is shown together with the request and the match that it was made of.
+        self.watch: Callable[[Message, Match, Leak], None] | None = None
 
     def run(self) -> dict[str, Any]:
         """The `run` line of the result (docs/formats.md)."""
@@ -274,7 +276,7 @@ class Scan:
         summary, losses = self.summary, self._reading.losses
         centre = mms_centre(message) if matches and not counted else ""
         if centre:
-            matches = [replace(match, origin=CLIENT_SENT, evidence=(*match.evidence, MM1)) for match in matches]
+            matches = [_as_sent(match) for match in matches]
         spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
         host = self.concealer.redact(message.host, spans)
         place = self._attributor.place(message.client, message.time_ns)
@@ -297,17 +299,19 @@ class Scan:
             around = Around(shown, same.get(number, 0), client, gateway)
             summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around, manner=manner)
             if shown:
+                if self.watch is not None:
+                    self.watch(message, match, leak)
                 yield message.origin.capture, leak
 
-    def _matches(self, message: Message, raw: bytes) -> list[Match]:
-        """What the detectors find in a request, whose head is `raw`, and what is known."""
+    def _matches(self, message: Message, raw: bytes | None = None) -> list[Match]:
+        """What the detectors find in a request, and what is known in it; its `raw` head makes that faster."""
         losses, known = self._reading.losses, self._settings.known
         found, body, kind = fields(message, losses), b"", header(message, "content-type")
         if message.body:
             body = content(message.body, header(message, "content-encoding"), losses)
             found += body_fields(body, kind, losses)
         matches = detect(found, losses, self._settings.catalogue)
-        if known is not None and known.search(raw):
+        if known is not None and (raw is None or known.search(raw)):
             matches = known.matches(everything(message.target, message.headers), matches)
         if known is not None and body and known.search(body):
             matches = known.matches(body_everything(body, kind), matches)
@@ -479,6 +483,13 @@ def _as_token(name: str, value: str) -> Match:
         origin="unknown",
         evidence=("unknown name",),
     )
+
+
+def _as_sent(match: Match) -> Match:
+    """A match in a message to the operator's own centre, unless it is known that somebody put it there."""
+    if match.origin == INJECTED:
+        return match
+    return replace(match, origin=CLIENT_SENT, evidence=(*match.evidence, MM1))
 
 
 def _as_injected(match: Match) -> Match:

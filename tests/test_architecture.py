@@ -78,10 +78,13 @@ ROOMS = [
     "web",
     "results",
     "rules",
+    "evidence",
     "job",
     "report",
     "keeper",
     "config",
+    "compare",
+    "redaction",
     "liveview",
     "live",
     "doctor",
@@ -150,7 +153,7 @@ def test_nobody_imports_scapy_and_every_file_says_what_it_is(path):
 
 
 def test_tables_and_folders_agree():
-    helpers = {"__init__", "charts", "places", "rows", "sections", "sparkline", "words", "writer"}
+    helpers = {"__init__", "charts", "compared", "places", "rows", "sections", "sparkline", "words", "writer"}
     files = {path.stem for path in (HOUSE / "formats").glob("*.py")} - helpers
     assert files == set(formats.FORMATS)
     assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__", "heads", "responses"} == set(

@@ -24,7 +24,10 @@ EXIT_BUG, EXIT_PIPE = 70, 141
 GC_THRESHOLDS = (50_000, 20, 50)
 
 #: A command, in a file of its name in this folder, in the order of `--help`.
-COMMANDS = ("analyse", "live", "requests", "rules", "report", "baseline", "policy", "config", "serve", "doctor")
+COMMANDS = (
+    "analyse", "live", "requests", "rules", "report", "baseline", "policy", "config", "compare", "redact", "evidence",
+    "serve", "doctor",
+)  # fmt: skip
 ALIASES = {"analyze": "analyse"}
 
 

@@ -48,6 +48,10 @@ from leakscan.cli.options import CONFIDENCES, CommandLineOnly, Job, configured, 
 )  # fmt: skip
 @click.option("--bodies", is_flag=True, default=False, help="Search the bodies of requests, too.")
 @click.option(
+    "--evidence", metavar="DIR", default=None,
+    help="Also write an evidence pack: findings with frames, offsets and hashes, for others to check.",
+)  # fmt: skip
+@click.option(
     "-j", "--jobs", type=click.IntRange(1), default=None, metavar="N",
     help="Scan several captures at once, on N cores; all there are by default.",
 )  # fmt: skip

@@ -56,10 +56,14 @@ class Fragments:
         if packet.total >= 0 and packet.held >= packet.total and self._whole(packet):
             del self._waiting[key]
             self._held -= packet.held
-            return b"".join(piece for _, piece in packet.pieces)[: packet.total]
+            return self._joined([piece for _, piece in packet.pieces])[: packet.total]
         while len(self._waiting) > MAX_PACKETS or self._held > MAX_BYTES:
             self._give_up(next(iter(self._waiting)), "ip.fragment-evicted")
         return None
+
+    @staticmethod
+    def _joined(pieces: list[bytes]) -> bytes:
+        return b"".join(pieces)
 
     def end(self) -> None:
         """No more frames: what still waits is lost."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 from leakscan.decode.internet import ip
-from leakscan.decode.walk import Step, Walk
+from leakscan.decode.walk import GPRS_LLC, Step, Walk
 
 _NS_UNITDATA = 0  # TS 48.016 clause 9.2.10
 _UNITDATA = (0, 1)  # BSSGP, downlink and uplink: TS 48.018 clauses 10.2.1 and 10.2.2
@@ -44,6 +44,7 @@ def _llc(data: bytes, walk: Walk) -> Step:
     if control & 2:
         walk.lose("ip.encrypted")
         return None
+    walk.passed(GPRS_LLC, data)
     return _sndcp(data[3:-_FCS_BYTES], walk)
 
 

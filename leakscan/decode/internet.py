@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import struct
 
-from leakscan.decode.walk import Step, Walk
+from leakscan.decode.walk import IPV4, IPV6, Step, Walk
 from leakscan.model import Segment
 from leakscan.neighbours import PORTS, is_multicast
 
@@ -40,6 +40,7 @@ def ipv4(data: bytes, walk: Walk) -> Step:
     header = dpkt.ip.IP(data[:20])
     total = header.len if header.len >= size else len(data)
     walk.source, walk.destination = header.src, header.dst
+    walk.passed(IPV4, data)
     payload = _payload(data, size, total, walk)
     where = struct.unpack_from("!H", data, 6)[0]
     if where & 0x3FFF:
@@ -55,6 +56,7 @@ def ipv6(data: bytes, walk: Walk) -> Step:
     if data[0] >> 4 != 6:
         raise ValueError
     walk.source, walk.destination = source, destination
+    walk.passed(IPV6, data)
     payload = _payload(data, 40, 40 + length if length else len(data), walk)
     for _ in range(MAX_EXTENSIONS):
         if protocol in _OPTIONS:
@@ -87,12 +89,15 @@ def _reassemble(
     if walk.missing:
         walk.lose("frame.cut")
         return None
+    if not offset:
+        walk.passed(key[4], payload, first_fragment=True)
     return walk.fragments.add(key, offset, more, payload, walk.time_ns)
 
 
 def _next(protocol: int, payload: bytes, walk: Walk) -> Step:
     if protocol == _AUTHENTICATION:  # RFC 4302: length in 4-octet units, minus 2
         protocol, payload = payload[0], payload[4 * (payload[1] + 2) :]
+    walk.passed(protocol, payload)
     if protocol == _TCP:
         return tcp(payload, walk)
     if protocol == _UDP:

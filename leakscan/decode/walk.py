@@ -18,6 +18,8 @@ from leakscan.neighbours import Neighbours
 if TYPE_CHECKING:
     from leakscan.decode.fragments import Fragments
 
+#: Layers without a number of their own, for `Walk.passed`; all others go by their IP protocol number.
+IPV4, IPV6, GPRS_LLC = -4, -6, -1
 MAX_DEPTH = 32
 MAX_PACKETS = 64
 
@@ -105,6 +107,9 @@ class Walk:
     def lose(self, name: str) -> None:
         """End of the walk: count why."""
         self.losses[name] += 1
+
+    def passed(self, kind: int, data: bytes, first_fragment: bool = False) -> None:
+        """A layer with a checksum begins here. Nothing to whoever reads; for whoever writes frames again."""
 
     def enter(self, kind: int) -> None:
         """A tunnel begins: the outermost names the kind."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 from leakscan.errors import MissingExtra
 from leakscan.formats import charts
 from leakscan.formats.rows import MAX_WORST, Json, Worst
-from leakscan.formats.sections import coverage, losses
+from leakscan.formats.sections import between, coverage, losses
 from leakscan.formats.words import (
     ORIGINS,
     carrier,
@@ -45,6 +45,7 @@ from leakscan.show import show
 if TYPE_CHECKING:
     from jinja2 import Template
 
+MAX_CHANGES = 200
 MAX_BYTES = 2_000_000
 MAX_HOSTS = 200
 MAX_NETWORKS = 200  # rows, home operators included
@@ -153,6 +154,7 @@ def _view(run: Json, summary: Json) -> dict[str, Any]:
         "names": _names(summary),
         "bearers": bearers,
         "bearer_rows": bearer_rows,
+        "between": between(summary["comparison"], MAX_CHANGES) if "comparison" in summary else None,
         "coverage": coverage(summary),
         "losses": losses(summary),
         "run": run,

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from leakscan.formats.compared import outcome
 from leakscan.formats.markdown import escaped, grid
 from leakscan.formats.rows import Json
 from leakscan.formats.sections import coverage, losses
@@ -181,6 +182,7 @@ def _what(summary: Json) -> list[Fact]:
         ("Where they stood", listed(wheres, 10)),
         ("An example, masked", "; ".join(f"{name['name']}: {name['example']}" for name in names[:3])),
         ("Networks that carried them", listed(networks, 10)),
+        *([("Seen at two points", outcome(summary["comparison"]))] if "comparison" in summary else []),
         ("Bearers", ", ".join(f"{label(name)}: {plural(count, 'leak')}" for name, count in row["bearers"].items())),
         ("Its cause", BLANK),
         ("Security of the transmission", _security(summary)),

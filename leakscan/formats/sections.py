@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from leakscan.formats import compared
 from leakscan.formats.rows import Json
 from leakscan.formats.words import carrier, disguised, label, listed, number, people, percent, plural
 from leakscan.gate import in_use
@@ -27,15 +28,27 @@ _NUMBERS = frozenset({"requests", "leaks", "subscribers", "count"})
 
 
 def sections(summary: Json, most: int) -> list[Section]:
-    """Carriers, hosts, names, what counts, coverage and losses; at most `most` rows of each of the first four."""
+    """What two capture points tell, carriers, hosts, names, what counts, coverage and losses; at most `most` rows of
+    each of the first five.
+    """
+    before = [between(summary["comparison"], most)] if "comparison" in summary else []
     found = [_hosts, _names, *([_gate] if in_use(summary) else [])] if summary["total"]["leaks"] else []
     return [
+        *before,
         _carriers(summary, most),
         *(made(summary, most) for made in found),
         coverage(summary),
         losses(summary),
         _remarks(summary),
     ]
+
+
+def between(comparison: Json, most: int) -> Section:
+    """What befell the requests between two capture points."""
+    rows, more = compared.rows(comparison, most)
+    columns = ("change", "where", "pairs", "injected", "what", "example", "frames")
+    note = "; ".join(filter(None, (compared.outcome(comparison), _more(more, "change"))))
+    return Section("Between the capture points", columns, rows, _NUMBERS | {"pairs", "injected"}, note)
 
 
 def _carriers(summary: Json, most: int) -> Section:

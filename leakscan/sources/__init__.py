@@ -19,10 +19,11 @@ from leakscan.sources import compressed, netmon, paths, pcap, pcapng
 from leakscan.sources.ahead import ReadAhead
 from leakscan.sources.stream import BUFFER_BYTES, STDIN, ByteSource, Fault, RawFile, Window, read_up_to
 
-__all__ = ["FOREIGN", "SOURCES", "Beginning", "Source", "beginning", "expand", "frames", "open_capture"]
+__all__ = ["FOREIGN", "SOURCES", "Beginning", "Source", "beginning", "content", "expand", "frames", "open_capture"]
 
 #: Enough for every `recognises` below.
 HEAD_BYTES = 32
+CONTENT_BYTES = 1 << 20
 #: `beginning` looks at this many batches, read in pieces of this size.
 BEGINNING_BATCHES = 8
 BEGINNING_BYTES = 64 << 10
@@ -92,6 +93,24 @@ def beginning(name: str) -> Beginning | None:
         times.append(int(batch.time_ns[0]))
         links.add(batch.origin.link)
     return Beginning(times[0], frozenset(links)) if times else None
+
+
+def content(name: str, on_bytes: Callable[[int], None] | None = None) -> Iterator[bytes]:
+    """The bytes of a capture as they are, decompressed, for who writes it again. Ends early where they do."""
+    try:
+        raw = RawFile(name, on_bytes)
+    except OSError:
+        return
+    try:
+        source, head = _inflated(raw)
+        yield head
+        view = memoryview(bytearray(CONTENT_BYTES))
+        while count := source.readinto(view):
+            yield bytes(view[:count])
+    except Fault:
+        return
+    finally:
+        raw.close()
 
 
 def frames(

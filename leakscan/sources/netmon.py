@@ -96,7 +96,7 @@ def _batch(window: Window, link: int, rows: list[_Row], number: int) -> FrameBat
     start, captured, wire, time_ns = np.array([row[1:] for row in rows], np.int64).T
     captured, wire = without_fcs(captured, wire, 0)
     origin = Origin(window.capture, link, DIGITS, "")
-    return FrameBatch(origin, window.data, start, captured, wire, time_ns, number)
+    return FrameBatch(origin, window.data, start, captured, wire, time_ns, number, window.base)
 
 
 def _start_ns(date: list[int]) -> int | None:

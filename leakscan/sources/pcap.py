@@ -75,7 +75,16 @@ def _file_header(window: Window) -> FileHeader:
     variant = VARIANTS[struct.unpack_from(order + "I", window.data)[0]]
     if window.end < variant.file_header:
         raise Fault("file.empty", "the capture ends inside its file header")
-    major, minor, link = struct.unpack_from(order + "4xHH12xI", window.data)
+    captured_at, link, fcs, digits = layout(window.data, order)
+    variant = variant._replace(digits=digits or variant.digits)
+    window.start += variant.file_header
+    return FileHeader(order, variant, captured_at, link, fcs)
+
+
+def layout(head: bytes | bytearray, order: str) -> tuple[tuple[int, ...], int, int, int]:
+    """What a file header says of the records: captured_at, link and fcs as in FileHeader, and the decimals of a second
+    where they are not the variant's (else 0). Raises Fault."""
+    major, minor, link = struct.unpack_from(order + "4xHH12xI", head)
     if major not in (2, DGUX_MAJOR):
         raise Fault("file.damaged", f"pcap of version {major}.{minor}, which leakscan does not read")
     # Up to version 2.2 the two lengths stood the other way round, and in files of 2.3 they have either order.
@@ -86,10 +95,8 @@ def _file_header(window: Window) -> FileHeader:
         captured_at = (8, 12)
     fcs = 2 * (link >> 28) if link & FCS_LENGTH_PRESENT else 0
     if major == 2 and minor == 2 and link in AIX_LINKS:
-        link = AIX_LINKS[link]
-        variant = variant._replace(digits=9)
-    window.start += variant.file_header
-    return FileHeader(order, variant, captured_at, linktype(link & 0xFFFF), fcs)
+        return captured_at, AIX_LINKS[link], fcs, 9
+    return captured_at, linktype(link & 0xFFFF), fcs, 0
 
 
 def _walk(window: Window, header: FileHeader) -> tuple[list[int], int]:
@@ -138,7 +145,8 @@ def _batch(window: Window, header: FileHeader, origin: Origin, starts: Column, n
         starts, seconds, fraction, captured, wire = (c[:good] for c in (starts, seconds, fraction, captured, wire))
     time_ns = seconds * 1_000_000_000 + fraction * 10 ** (9 - header.variant.digits)
     captured, wire = without_fcs(captured, wire, header.fcs)
-    return FrameBatch(origin, window.data, starts + header.variant.record_header, captured, wire, time_ns, number)
+    starts = starts + header.variant.record_header
+    return FrameBatch(origin, window.data, starts, captured, wire, time_ns, number, window.base)
 
 
 #: Bit of the link type field: its upper four bits are the length of the frame check sequence, in units of 16 bits.

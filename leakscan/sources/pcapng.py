@@ -157,7 +157,8 @@ class _Reader:
             described = self._kinds[profile[first]]
             times = self._times(described, ticks[part], layout)
             lengths = without_fcs(captured[part], wire[part], described.fcs)
-            yield FrameBatch(self._origin(described), data, starts[part] + layout.data, *lengths, times, number)
+            first_bytes = starts[part] + layout.data
+            yield FrameBatch(self._origin(described), data, first_bytes, *lengths, times, number, self._window.base)
         if good < len(starts):
             self._window.start = int(starts[good])
             raise _damage("a packet block whose lengths contradict each other")

@@ -139,6 +139,11 @@ class Window:
         self._base = 0
 
     @property
+    def base(self) -> int:
+        """Where `data[0]` stands in the capture."""
+        return self._base
+
+    @property
     def offset(self) -> int:
         return self._base + self.start
 

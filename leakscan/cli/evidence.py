@@ -1,0 +1,64 @@
+"""`leakscan evidence verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import click
+
+from leakscan.cli.options import Job
+
+
+@click.group("evidence")
+def command() -> None:
+    """Check evidence packs, which `leakscan analyse --evidence DIR` writes.
+
+    \b
+    Example:
+      leakscan evidence verify pack/ capture.pcap
+    """
+
+
+@command.command(
+    "verify",
+    epilog="Exit codes: 0 all of it is right (with --value: it is in the pack), 1 something differs (it is not), "
+    "2 usage, 3 not everything could be checked, 70 internal error.",
+)
+@click.argument("directory", metavar="DIR")
+@click.argument("captures", nargs=-1, metavar="[CAPTURE]...")
+@click.option(
+    "--pseudonym-key",
+    metavar="FILE",
+    default=None,
+    help="The key that the pack was made with: pseudonyms are checked, too.",
+)
+@click.option(
+    "--value", metavar="NUMBER", default=None,
+    help="Only tell whether this number is in the pack; - reads it from stdin. Needs the key.",
+)  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, default=False, help="No progress.")
+@click.option(
+    "--progress", type=click.Choice(["auto", "never"]), default="auto", show_default=True,
+    help="A bar on stderr, by bytes, when that is a terminal.",
+)  # fmt: skip
+@click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+def verify(
+    directory: str,
+    captures: Sequence[str],
+    pseudonym_key: str | None,
+    value: str | None,
+    quiet: bool,
+    progress: str,
+    verbose: bool,
+) -> Job:
+    """Check the pack in DIR: its files against its manifest, its findings against the captures.
+
+    \b
+    Examples:
+      leakscan evidence verify pack/ monday.pcap tuesday.pcap.gz
+      leakscan evidence verify pack/ --pseudonym-key key --value 447700900123
+    """
+    from leakscan.evidence.job import VerifyOptions, verify
+
+    return partial(verify, VerifyOptions(directory, captures, pseudonym_key, value, quiet, progress))

@@ -1,0 +1,139 @@
+"""What becomes of what: from the findings to the needles, and what there is no way to replace.
+
+In: findings and a key. Out: a `Plan`. State: none beyond it.
+
+Every text of a field is rewritten as a whole, with all its values, so that what is wrapped in encodings or packed
+beside others comes out right. Then come the spellings that each identifier may have anywhere else (forms.py). A text
+that is too short to be told from chance is a needle together with the name before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from leakscan.detectors import detect
+from leakscan.known import HASHED
+from leakscan.losses import Losses
+from leakscan.model import Field, Match
+from leakscan.redaction.addresses import Addresses
+from leakscan.redaction.fakes import Fakes, Identity, scrambled_like, spelled
+from leakscan.redaction.finding import EVERYWHERE, Findings, Found
+from leakscan.redaction.forms import digests, forms
+from leakscan.redaction.needles import KEY_BYTES, Needles
+from leakscan.redaction.spelling import rewritten
+
+#: What the detectors say of fields: the same that found them.
+Detect = Callable[[list[Field]], list[Match]]
+
+
+@dataclass(slots=True)
+class Refusal:
+    """A text that cannot be replaced, told without the text."""
+
+    frame: int
+    place: str
+    name: str
+    identifier: str
+    why: str
+
+
+@dataclass(slots=True)
+class Plan:
+    needles: Needles = field(default_factory=Needles)
+    refused: list[Refusal] = field(default_factory=list)
+    originals: set[Identity] = field(default_factory=set)
+    fakes: set[Identity] = field(default_factory=set)
+
+
+def detect_all(fields: list[Field]) -> list[Match]:
+    return detect(fields, Losses())
+
+
+def plan(findings: Findings, key: bytes, addresses: Addresses | None = None, said: Detect = detect_all) -> Plan:
+    """Everything that is to be replaced. `said` gives what the detectors make of a field."""
+    made = Plan(originals=set(findings.identities))
+    fakes = Fakes(key, made.originals)
+    if addresses is not None:
+        addresses.needles(made.needles)
+        for text, fake in addresses.texts.items():
+            if len(fake) == len(text):
+                fakes.give(Identity("private_ip", text), fake)
+    texts = [(found, _rewritten(found, fakes, said)) for found in findings.fields.values()]
+    for identity in findings.identities:
+        if identity.kind in EVERYWHERE:
+            for form in forms(identity, fakes.of(identity)):
+                made.needles.add(form.old, form.new, whole=form.whole, tail=form.tail)
+    for found, rewritten_text in texts:
+        _add_field(made, found, rewritten_text, said)
+    return made
+
+
+def _add_field(made: Plan, found: Found, text: str | None, said: Detect) -> None:
+    where = found.where
+    old = where.value.encode("latin-1", "replace")
+    left = [] if text is None else said([replace_value(where, text)])
+    if text is None or any(Identity(match.identifier, match.normal) in made.originals for match in left):
+        why = "an encoding of it would get another length"
+        made.refused.append(Refusal(found.frame, where.place, where.name, found.matches[0][0].kind, why))
+        text = None
+    made.fakes |= {Identity(match.identifier, match.normal) for match in left}
+    instead = None if text is None else text.encode("latin-1", "replace")
+    if found.is_telling:
+        made.needles.add(old, instead)
+    for before, after in found.contexts:
+        around = None if instead is None else before + instead + after
+        made.needles.add(before + old + after, around, max(KEY_BYTES, len(before) + len(old)))
+    if not found.contexts and not found.is_telling:
+        why = "where it stands cannot be told from chance"
+        made.refused.append(Refusal(found.frame, where.place, where.name, found.matches[0][0].kind, why))
+
+
+def replace_value(where: Field, text: str) -> Field:
+    return where._replace(value=text)
+
+
+def _rewritten(found: Found, fakes: Fakes, said: Detect) -> str | None:
+    """The field's text with all its identifiers replaced; None when one cannot be."""
+    text = found.where.value
+    for identity, match in found.matches:
+
+        def fits(fake: str, text: str = text, match: Match = match, identity: Identity = identity) -> bool:
+            """Whether the same rule finds the fake, and finds it as sure."""
+            made = _with(text, match, identity, fake)
+            return made is not None and any(
+                (one.rule, one.confidence, one.normal) == (match.rule, match.confidence, fake)
+                for one in said([replace_value(found.where, made)])
+            )
+
+        made = _with(text, match, identity, fakes.of(identity, fits))
+        if made is None:  # the normal form is nowhere in the value: it is an identity of its own
+            own = Identity(identity.kind, match.value)
+            made = rewritten(text, match.value, fakes.of(own), match.encoding)
+        if made is None:
+            return None
+        text = made
+    return text
+
+
+def _with(text: str, match: Match, identity: Identity, fake: str) -> str | None:
+    """The text with the fake for what the match found in it."""
+    if match.encoding[-1:] in HASHED:
+        return _with_digest(text, match, identity, fake)
+    value = spelled(match, identity.normal, fake)
+    return rewritten(text, match.value, value, match.encoding) if value else None
+
+
+def _with_digest(text: str, match: Match, identity: Identity, fake: str) -> str | None:
+    """A known value under a hash: the same hash of the fake, if that was no salted one, else another of its form."""
+    token = match.spans[0]
+    chain = match.encoding[:-1]
+    if chain[-1:] == ("base64",) and not _HEX.fullmatch(token):
+        chain = chain[:-1]
+    known = next((new for old, new in digests(identity, fake) if old.startswith(token.lower())), None)
+    new = scrambled_like(token, fake) if known is None else known[: len(token)]
+    return rewritten(text, token, new.upper() if token.upper() == token else new, chain)
+
+
+_HEX = re.compile(r"[0-9A-Fa-f]+")

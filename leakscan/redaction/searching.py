@@ -1,0 +1,157 @@
+"""Where in a capture the needles stand: in frames, over frames, in comments and names, in compressed bodies.
+
+In: the pieces of the file. Out: edits; and what cannot be edited, by frame. State: a group of pieces, and that of
+streams.py, fragments and bodies.py.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from leakscan.redaction.bodies import Bodies
+from leakscan.redaction.edits import Edit
+from leakscan.redaction.fragmented import Packet
+from leakscan.redaction.needles import Hit, Needles
+from leakscan.redaction.records import Piece
+from leakscan.redaction.streams import Streams
+from leakscan.redaction.tracing import Tracer
+
+GROUP_BYTES = 1 << 20  # pieces searched at once
+_SYN, _MORE_OR_OFFSET = 2, 0x3FFF
+_TCP_HEADER = struct.Struct("!4sI4xBB")
+
+
+class Plain(NamedTuple):
+    """A TCP segment in the usual frame: Ethernet, IP without fragments and extension headers."""
+
+    key: bytes
+    seq: int
+    flags: int
+    start: int  # of the payload in the frame
+    end: int
+
+
+class Search:
+    """One pass over a capture."""
+
+    def __init__(self, needles: Needles) -> None:
+        self._needles = needles
+        self._streams = Streams(needles)
+        self._tracer = Tracer()
+        self.bodies = Bodies(needles)
+
+    def edits(self, pieces: Iterable[Piece]) -> Iterator[Edit]:
+        """Every edit that the capture needs; the pieces are numbered as they come."""
+        group: list[Piece] = []
+        size = first = 0
+        for piece in pieces:
+            group.append(piece)
+            size += len(piece.data)
+            if size >= GROUP_BYTES:
+                yield from self._group(first, group)
+                first, size, group = first + len(group), 0, []
+        yield from self._group(first, group)
+        yield from self._streams.end()
+        yield from self.bodies.end()
+
+    def _group(self, first: int, group: list[Piece]) -> Iterator[Edit]:
+        hits = iter(self._needles.search(b"".join(piece.data for piece in group)))
+        hit = next(hits, None)
+        start = 0
+        for number, piece in enumerate(group, first):
+            own: list[Hit] = []
+            end = start + len(piece.data)
+            while hit is not None and hit.start < end:
+                if hit.end <= end:
+                    own.append(hit._replace(start=hit.start - start))
+                hit = next(hits, None)
+            start = end
+            own = [one for one in own if _may_change(piece, one)]
+            for one in own:
+                yield Edit(number, one.start, one.new, one.size, len(one.needle.old))
+            if piece.frame:
+                yield from self._frame(number, piece, own)
+
+    def _frame(self, number: int, piece: Piece, hits: list[Hit]) -> Iterator[Edit]:
+        """The segments in a frame go on into their streams."""
+        size = without_fcs(piece)
+        plain = usual(piece.data, piece.start, size, piece.wire - piece.fcs) if piece.link == 1 else None
+        if plain is not None:
+            if plain.flags & _SYN:
+                yield from self._streams.open(plain.key, (plain.seq + 1) % (1 << 32))
+            if plain.end > plain.start:
+                seq = plain.seq + bool(plain.flags & _SYN)
+                yield from self._segment(plain.key, seq, number, piece, plain.start, plain.end, hits)
+            return
+        frame = piece.data[piece.start : piece.start + size]
+        traced = self._tracer.trace(frame, piece.wire - piece.fcs, piece.link, number, piece.start)
+        for segment in traced.segments:
+            key, seq, flags, payload = bytes(segment.key), segment.seq, segment.flags, segment.payload
+            if flags & _SYN:
+                seq += 1
+                yield from self._streams.open(key, seq % (1 << 32))
+            if not payload:
+                continue
+            runs = payload.runs  # type: ignore[attr-defined]
+            if len(runs) == 1 and runs[0].frame == number:
+                start = runs[0].offset
+                yield from self._segment(key, seq, number, piece, start, start + len(payload), hits)
+            else:
+                packet = Packet(payload, traced.layers)  # type: ignore[arg-type]
+                found = self._needles.search(bytes(payload))
+                for hit in found:
+                    packet.edit(hit.start, hit.new, hit.size, len(hit.needle.old))
+                yield from self._streams.feed(key, seq % (1 << 32), bytes(payload), packet, 0, found)
+                yield from self.bodies.feed(key, seq % (1 << 32), bytes(payload), number, piece.frame)
+
+    def _segment(
+        self, key: bytes, seq: int, number: int, piece: Piece, start: int, end: int, hits: list[Hit]
+    ) -> Iterator[Edit]:
+        """`start` and `end`: of its payload in the piece."""
+        data = piece.data[start:end]
+        whole = [hit._replace(start=hit.start - start) for hit in hits if start <= hit.start and hit.end <= end]
+        yield from self._streams.feed(key, seq % (1 << 32), data, number, start, whole)
+        yield from self.bodies.feed(key, seq % (1 << 32), data, number, piece.frame)
+
+
+def _may_change(piece: Piece, hit: Hit) -> bool:
+    """Frames, options and other blocks' contents; not what holds a file together, the lengths and types."""
+    end = piece.start + piece.size
+    if piece.frame and piece.start <= hit.start and hit.end <= end:
+        return True
+    return end <= hit.start >= 8 and hit.end <= len(piece.data) - 4
+
+
+def without_fcs(piece: Piece) -> int:
+    """Bytes of the frame without its check sequence, as far as they were captured (sources/links.py)."""
+    return min(piece.size, max(piece.wire - piece.fcs, 0)) if piece.fcs else piece.size
+
+
+def usual(data: bytes, start: int, size: int, wire: int) -> Plain | None:
+    """What decode would say of a frame that it can be said of at a glance; None of any other, and of a cut one."""
+    if size < 54 or size < wire:
+        return None
+    at, end = start + 14, start + size
+    kind, first = data[start + 12 : at], data[at]
+    if kind == b"\x08\x00" and first >> 4 == 4:
+        tcp = at + (first & 15) * 4
+        total, where = int.from_bytes(data[at + 2 : at + 4]), int.from_bytes(data[at + 6 : at + 8])
+        if (first & 15) < 5 or data[at + 9] != 6 or where & _MORE_OR_OFFSET or not total:
+            return None
+        key, behind = b"\0" + data[at + 12 : at + 20], at + total
+    elif kind == b"\x86\xdd" and first >> 4 == 6 and data[at + 6] == 6:
+        tcp, length = at + 40, int.from_bytes(data[at + 4 : at + 6])
+        if not length:
+            return None
+        key, behind = b"\0" + data[at + 8 : at + 40], at + 40 + length
+    else:
+        return None
+    if tcp + 20 > behind or behind > end:
+        return None
+    ports, seq, offset, flags = _TCP_HEADER.unpack_from(data, tcp)
+    payload = tcp + (offset >> 4) * 4
+    if not tcp + 20 <= payload <= behind:
+        return None
+    return Plain(key + ports, seq, flags, payload, behind)
