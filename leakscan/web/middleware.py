@@ -69,8 +69,8 @@ class _Middleware:
     its lines are deleted. `sample`: so many leak lines of each behaviour are recorded in a file (a day); all are
     counted. `strip`: None, or the least severity ("low", "medium", "high", "critical") at which what gives somebody
     away is taken out of header lines; True is "medium". `trusted_proxies`: addresses or networks of reverse proxies
-    before this server. `pseudonym_key`: a file, as for `leakscan analyse`. `settings`: those of `leakscan.scan` that are
-    named in SETTINGS. Raises UsageError and FileMistake (leakscan.errors).
+    before this server. `pseudonym_key`: a file, as for `leakscan analyse`. `settings`: those of `leakscan.scan` that
+    are named in SETTINGS. Raises UsageError and FileMistake (leakscan.errors).
     """
 
     def __init__(
