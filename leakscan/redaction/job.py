@@ -235,7 +235,7 @@ def _report(
     for kind, (count, times) in sorted(kinds.items()):
         _print("replaced", f"{label(kind)}: {plural(count, 'identifier')}, found {plural(times, 'time')}")
     if options.addresses:
-        _print("replaced", f"address: {plural(len(findings.clients), 'subscriber address')}")
+        _print("replaced", f"addresses of subscribers: {len(findings.clients):,}")
     _print("changed", plural(writing.written.changed, "packet"))
     for words in refused:
         _print("left out", words)
