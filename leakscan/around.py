@@ -75,11 +75,12 @@ def manners_of(message: Message, matches: Sequence[Match]) -> list[Manner | None
     if all(match.field.place not in ("header", "cookie") or match.origin != "unknown" for match in matches):
         return [None] * len(matches)
     names = [name for name, _ in message.headers]
-    own = [place for place, name in enumerate(names) if name.strip().lower() in CLIENTS_OWN]
+    own = [place for place, name in enumerate(names) if _is_clients_own(name)]
     cases = {case_of(names[place]) for place in own}
     program = next((value for name, value in message.headers if value and name.strip().lower() == "user-agent"), "")
     agent = (_hash(program), _hash(_FAMILY.match(program)[0])) if program else (0, 0)  # type: ignore[index]
-    common = (client_hash(message.origin.capture, message.client), *agent, _hash(registrable_domain(message.host)))
+    client = client_hash(message.origin.capture, message.client), _hash(message.client)
+    common = (*client, *agent, _hash(registrable_domain(message.host)))
     manners: list[Manner | None] = []
     for match in matches:
         place, name, _ = match.field
@@ -95,6 +96,12 @@ def manners_of(message: Message, matches: Sequence[Match]) -> list[Manner | None
     return manners
 
 
+@lru_cache(maxsize=1024)
+def _is_clients_own(name: str) -> bool:
+    return name.strip().lower() in CLIENTS_OWN
+
+
+@lru_cache(maxsize=1024)
 def case_of(name: str) -> str:
     """How a header's name is written."""
     if name == name.lower():

@@ -2,8 +2,9 @@
 
 Header lines (place `header`, the User-Agent line `user-agent`), the pairs of every Cookie line (`cookie`), the
 parameters of the target (`query`), `name=value` pieces and name/value neighbours of its path (`path`), and the
-parameters of the Referer (`referer`). Values are as on the wire: undoing encodings is the detectors' business, and so
-is taking apart the few headers that pack several values, because their layout is data of the catalogue.
+parameters of the Referer (`referer`); of a body what its type gives a name (`body`). Values are as on the wire: undoing
+encodings is the detectors' business, and so is taking apart the few headers that pack several values, because their
+layout is data of the catalogue.
 
 State: none. Bounds: `MAX_FIELDS` fields of one message, `MAX_VALUE_CHARS` of one value; what lies beyond is counted.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from leakscan import nested
 from leakscan.losses import Losses
 from leakscan.model import Field, Message, Pair
 
@@ -20,6 +22,15 @@ MAX_FIELDS = 4000
 MAX_VALUE_CHARS = 4096
 #: Path segments shorter than this cannot hold an identifier.
 MIN_SEGMENT_CHARS = 7
+MAX_PART_DEPTH = 3  # multipart within multipart
+FORM = "application/x-www-form-urlencoded"
+
+_BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^\s;,"]{1,70}))', re.IGNORECASE)
+_FORM_LIKE = re.compile(rb"[A-Za-z0-9_.\[\]%-]{1,128}=[^\s<>]*\s*\Z")
+_PART_NAME = re.compile(r'^content-disposition:[^\n]*[; ]name="?([^";\n]{0,128})', re.IGNORECASE | re.MULTILINE)
+_PART_TYPE = re.compile(r"^content-type:([^\n]{1,256})", re.IGNORECASE | re.MULTILINE)
+_FILE = re.compile(r"^content-disposition:[^\n]*[; ]filename", re.IGNORECASE | re.MULTILINE)
+_TEXT_TYPE = re.compile(r"(?:text/|multipart/|application/(?:[a-z.+-]*json|x-www-form)|\Z)", re.IGNORECASE)
 
 
 def fields(message: Message, losses: Losses) -> list[Field]:
@@ -47,6 +58,61 @@ def pairs_fields(pairs: Iterable[Pair], losses: Losses) -> list[Field]:
     found: list[Field] = []
     _add_headers(found, pairs, losses)
     return _bounded(found, losses)
+
+
+def body_fields(text: bytes, content_type: str, losses: Losses) -> list[Field]:
+    """The fields of a body, by its content type: pairs of a form, members of JSON, text parts of multipart/form-data.
+
+    `text` has no content coding any more. A body of another type has no fields.
+    """
+    found: list[Field] = []
+    for name, value in _named(text, content_type, MAX_PART_DEPTH):
+        if len(value) > MAX_VALUE_CHARS:
+            losses["value.too-long"] += 1
+            value = value[:MAX_VALUE_CHARS]
+        found.append(Field("body", name, value))
+    return _bounded(found, losses)
+
+
+def body_everything(text: bytes, content_type: str) -> Iterator[Field]:
+    """The same for who knows what to look for: whole, with the names (under the name ""), and last the body as one."""
+    for name, value in _named(text, content_type, MAX_PART_DEPTH):
+        yield Field("body", name, value)
+        yield Field("body", "", name)
+    yield Field("body", "", text.decode("latin-1"))
+
+
+def _named(text: bytes, content_type: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Names and values of a body. Programs often say nothing of its type, or what is wrong: what looks like JSON is."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind.startswith("multipart/"):
+        boundary = _BOUNDARY.search(content_type)
+        if boundary is not None and depth:
+            yield from _parts(text, (boundary[1] or boundary[2]).encode("latin-1", "replace"), depth - 1)
+        return
+    members = nested.members(text.decode("utf-8", "replace")) if text.lstrip()[:1] in (b"{", b"[") else None
+    if members is not None:
+        yield from members
+    elif kind == FORM or (kind in ("", "text/plain") and _FORM_LIKE.match(text)):
+        for pair in text.decode("latin-1").split("&", MAX_FIELDS):
+            name, mark, value = pair.partition("=")
+            if mark:
+                yield name.strip(), value.strip("\r\n")
+
+
+def _parts(text: bytes, boundary: bytes, depth: int) -> Iterator[tuple[str, str]]:
+    """The parts of RFC 7578: a value under the name that Content-Disposition gives, unless it is a file."""
+    for part in text.split(b"--" + boundary, MAX_FIELDS)[1:]:
+        head, _, value = part.lstrip(b"\r\n").replace(b"\r\n", b"\n").partition(b"\n\n")
+        lines = head.decode("latin-1")
+        name, kind = _PART_NAME.search(lines), _PART_TYPE.search(lines)
+        content_type = kind[1].strip() if kind else ""
+        if _FILE.search(lines) or not _TEXT_TYPE.match(content_type):
+            continue
+        inner = list(_named(value, content_type, depth))
+        yield from inner
+        if name is not None and not inner:
+            yield name[1], value.decode("latin-1").strip("\n")
 
 
 def everything(target: str, headers: Iterable[Pair]) -> Iterator[Field]:
@@ -79,6 +145,11 @@ def everything(target: str, headers: Iterable[Pair]) -> Iterator[Field]:
                 yield from _query_pieces("referer", query)
         else:
             yield Field(place, name, value)
+
+
+def header(message: Message, name: str) -> str:
+    """The value of a header line, the first of several; "" of none. `name` in lower case."""
+    return next((value for key, value in message.headers if value and key.strip().lower() == name), "")
 
 
 def _path_pieces(path: str) -> Iterator[Field]:

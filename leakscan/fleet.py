@@ -138,7 +138,7 @@ def _become_worker() -> None:
 def _scan(work: _Work) -> Summary:
     """One series: leaks into the spool, the rest as the result; interrupted, what there is."""
     losses = Losses()
-    reading = Reading([joined(work.names, losses)], losses, work.sieve, work.settings.responses)
+    reading = Reading([joined(work.names, losses)], losses, work.sieve, work.settings.responses, work.settings.bodies)
     scan = Scan(reading, work.names, work.settings, work.concealer)
     gate = Gate()
     descriptor = os.open(work.spool, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

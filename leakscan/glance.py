@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from leakscan.detectors import builtin, detect
 from leakscan.detectors.catalogue import Catalogue
-from leakscan.detectors.scan import may_name_inside
+from leakscan.detectors.scan import line_speaks, may_name_inside
+from leakscan.detectors.unknown import unknown_tokens
 from leakscan.fields import MAX_FIELDS, MAX_VALUE_CHARS, SPECIAL, pairs_fields, target_fields
 from leakscan.losses import Losses
 from leakscan.model import Field, Head
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 MAX_LINES = 8192
 MAX_LINE_BYTES = 256
 
-#: What is known of a line: that there is nothing in it, that there is something, or (text) the host that it names.
-Known = bool | str
+#: What is known of a line: that there is nothing in it, that there is something, (text) the host that it names, or
+#: (name and value) a token that nobody knows.
+Known = bool | str | tuple[str, str]
 _NOTHING, _SOMETHING = False, True
 
 
@@ -40,6 +42,7 @@ class Glance:
         self._names: dict[bytes, bool] = {}
         self._lines: dict[bytes, Known] = {}
         self._targets: dict[bytes, Known] = {}
+        self.unknown: list[tuple[str, str]] = []  # tokens in the last head, if that was plain
 
     def plain_host(self, head: Head) -> str | None:
         """The host that the request names, lower case and without a port ("": it names none), if that is all there is
@@ -56,7 +59,7 @@ class Glance:
     def _plain_host(self, head: Head, fresh: list[bytes]) -> str | None:
         """What the detectors say; to `fresh` the lines that it asked them about."""
         lines = head.lines
-        if head.partial or len(lines) > MAX_FIELDS:
+        if head.partial or head.body or len(lines) > MAX_FIELDS:
             return None
         first, known = lines[0], self._lines
         target = self._targets.get(first)
@@ -65,6 +68,8 @@ class Glance:
             target = self._remember(self._targets, first, self._target(first))
         if target is not _NOTHING:
             return None
+        if self.unknown:
+            self.unknown = []
         host = ""
         for line in lines[1:]:
             what = known.get(line)
@@ -74,7 +79,10 @@ class Glance:
             if what:
                 if what is _SOMETHING:
                     return None
-                host = host or str(what)
+                if isinstance(what, tuple):
+                    self.unknown.append(what)
+                else:
+                    host = host or str(what)
         return host
 
     def _remember(self, where: dict[bytes, Known], line: bytes, what: Known) -> Known:
@@ -99,6 +107,7 @@ class Glance:
             and b";" not in path
             and not may_name_inside(line)
             and self._no_name(pieces + query.translate(_PIECES).split(b"&"))
+            and not line_speaks(line)
         ):
             return _NOTHING
         losses = Losses()
@@ -112,16 +121,17 @@ class Glance:
         if not colon or start[:1] in (b" ", b"\t"):
             return _SOMETHING
         place = SPECIAL.get(start.decode("latin-1").lower()) if len(line) <= MAX_VALUE_CHARS else None
-        if place is not None and not may_name_inside(line):
-            if place == "cookie" and self._no_name(rest.split(b";")):
-                return _NOTHING
-            if place == "referer" and self._no_name(rest.partition(b"?")[2].translate(_PIECES).split(b"&")):
+        if place in ("cookie", "referer") and not may_name_inside(line):
+            pieces = rest.split(b";") if place == "cookie" else rest.partition(b"?")[2].translate(_PIECES).split(b"&")
+            if self._no_name(pieces) and not line_speaks(line):
                 return _NOTHING
         name, value = start.decode("latin-1"), rest.decode("latin-1").strip(" \t\r\n")
         losses = Losses()
         said = self._says(pairs_fields([(name, value)], losses), losses)
         if said is _NOTHING and value and name.strip(" \t\r").lower() == "host":
             return host_of(value) or _SOMETHING
+        if said is _NOTHING and place is None and unknown_tokens([(name, value)], self._catalogue):
+            return name, value
         return said
 
     def _no_name(self, pieces: list[bytes]) -> bool:

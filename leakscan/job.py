@@ -14,72 +14,97 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from leakscan.conceal import read_key
+from leakscan.errors import UsageError
 from leakscan.filenames import shown_name
-from leakscan.formats import FORMATS, Look, Writer
+from leakscan.formats import FORMATS, SHARED, Look, Writer
+from leakscan.gate import Rules, day, explanations, found_files, in_use, judge, notes
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
 from leakscan.model import Message
 from leakscan.networks import Networks
 from leakscan.output import Output, OutputFile, parse_output
+from leakscan.policy import Policy
 from leakscan.progress import Progress
 from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.sources import expand
-from leakscan.times import rfc3339
+from leakscan.times import between, rfc3339
 
 if TYPE_CHECKING:
     from leakscan.carriers import AsnDatabase
+    from leakscan.detectors.catalogue import Catalogue
     from leakscan.evidence.pack import Pack
     from leakscan.fleet import Fleet
     from leakscan.known import Known
     from leakscan.spine import Scan, Settings
-    from leakscan.summary import Summary
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
 VALUES_SHOWN = "warning: values are shown: the result is personal data"
 PIPE_COLUMNS = 80
 
+Json = dict[str, Any]
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The flags of `analyse`, as docs/cli.md explains them."""
 
-    captures: Sequence[str]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultOptions:
+    """The flags of every command that shows a result and judges it, as docs/cli.md explains them."""
+
     format: str
     outputs: Sequence[str]
-    fail_on: str
+    color: str
+    quiet: bool
+    show_values: bool = False
+    policy: str | None = None
+    baseline: str | None = None
+    baseline_mode: str = "new"
+    ignore_file: str | None = None
+    fail_on_unused_ignores: bool = False
+    fail_on: str = "medium"
+    strict: bool = False
+    exit_zero: bool = False
+    allow_inconclusive: bool = False
+    today: str | None = None
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(ResultOptions):
+    """The flags of `analyse`."""
+
+    captures: Sequence[str]
     min_confidence: str
-    strict: bool
-    exit_zero: bool
-    allow_inconclusive: bool
-    show_values: bool
     pseudonym_key: str | None
     networks: str | None
     asn_db: str | None
     responses: bool
     known: str | None
+    rules: str | None
+    bodies: bool
     jobs: int | None
-    quiet: bool
     progress: str
-    color: str
     sieve: bool
+    since: str | None = None
+    until: str | None = None
+    max_drops: float | None = None
     evidence: str | None = None
 
 
 def analyse(options: Options) -> int:
     """Find the leaks, write the results; gives the exit code."""
     files = files_of(options)
-    wanted = [parse_output(spec) for spec in options.outputs]
+    rules = gate_rules(options)
+    wanted = wanted_outputs(options)
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
         losses = Losses(partial(warn, progress.say))
         names = expand(options.captures, losses)
         gate = Gate()
         reading = _reading(options, names, losses, gate, progress, stack)
         live = "-" in names
-        writers = writers_of(options, wanted, live, stack)
+        writers = open_writers(stack, options, wanted, live)
         if options.show_values:
             progress.say(VALUES_SHOWN)
         progress.start(names)
@@ -87,7 +112,7 @@ def analyse(options: Options) -> int:
 
         from leakscan.spine import Scan  # after `_reading`: what is forked there starts meanwhile
 
-        settings = settings_of(options, files)
+        settings = settings_of(options, files, rules)
         scan: Scan | Fleet
         if reading is None:
             from leakscan.fleet import Fleet, jobs_for
@@ -100,27 +125,78 @@ def analyse(options: Options) -> int:
             writers.append(pack)
         stopped = run(scan, writers, losses, live, gate)
         progress.stop()
-        summary = scan.summary.to_dict()
-        for writer in writers:
-            writer.end(summary)
-        sys.stdout.flush()
-        if not options.quiet:
-            if pack is not None:
-                where = shown_name(str(options.evidence))
-                progress.say(f"evidence in {where}, manifest SHA-256 {pack.manifest_sha256}")
-            progress.say(outcome(scan.summary))
-    return stopped or exit_code(scan.summary, options)
+        scan.summary.max_drops = options.max_drops
+        summary = finish(scan.summary.to_dict(), rules, writers, options, progress.say)
+        if pack is not None and not options.quiet:
+            where = shown_name(str(options.evidence))
+            progress.say(f"evidence in {where}, manifest SHA-256 {pack.manifest_sha256}")
+    return stopped or int(summary["gate"]["exit_code"])
 
 
-def writers_of(options: Options, wanted: Sequence[Output], live: bool, stack: ExitStack) -> list[Writer]:
-    """What `-o` and `-f` ask for; the files are closed with `stack`."""
+def gate_rules(options: ResultOptions) -> Rules:
+    """What decides, its files read. Raises FileMistake, UsageError."""
+    return Rules(
+        fail_on=options.fail_on,
+        strict=options.strict,
+        allow_inconclusive=options.allow_inconclusive,
+        exit_zero=options.exit_zero,
+        policy=None if options.policy is None else Policy.load(options.policy),
+        policy_name=options.policy,
+        baseline_mode=options.baseline_mode,
+        fail_on_unused_ignores=options.fail_on_unused_ignores,
+        today=day(options.today),
+        **found_files(options.baseline, options.ignore_file),
+    )
+
+
+def wanted_outputs(options: ResultOptions) -> list[Output]:
+    """The files that are asked for. Raises UsageError."""
+    wanted = [parse_output(spec) for spec in options.outputs]
+    shared = SHARED.intersection([options.format, *(output.format for output in wanted)])
+    if options.show_values and shared:
+        raise UsageError(
+            f"--show-values: {', '.join(sorted(shared))} is made to be handed on; values stay masked there"
+        )
+    return wanted
+
+
+def open_writers(
+    stack: ExitStack, options: ResultOptions, wanted: Sequence[Output], live: bool, growing: str = ""
+) -> list[Writer]:
+    """A writer for each file, and one for stdout unless nobody wants it. `growing`: the format of which alone files are
+    written as it goes.
+    """
+    root, folder = _repository()
+    names = {*(output.format for output in wanted), options.format}
+    aside = _job_summary(stack) if "github" in names else None
+    look = Look(live=live, root=root, folder=folder, aside=aside)
     writers: list[Writer] = []
     for format_name, path in wanted:
-        file = stack.enter_context(OutputFile(path))
-        writers.append(FORMATS[format_name](file.stream, Look(live=live or file.through)))
+        file = stack.enter_context(OutputFile(path, grow=format_name == growing))
+        at_once = (format_name == growing if growing else live) or file.through
+        writers.append(FORMATS[format_name](file.stream, look._replace(live=at_once)))
     if not (options.quiet and wanted):
-        writers.append(FORMATS[options.format](sys.stdout, look(options, live)))
+        writers.append(FORMATS[options.format](sys.stdout, _on_stdout(look, options)))
     return writers
+
+
+def finish(
+    summary: Json, rules: Rules, writers: Sequence[Writer], options: ResultOptions, say: Callable[[str], None]
+) -> Json:
+    """Judge, write the end of every result, and say on stderr what the operator should know."""
+    judge(summary, rules)
+    for writer in writers:
+        writer.end(summary)
+    sys.stdout.flush()
+    if not options.quiet:
+        for note in notes(summary):
+            say(note)
+    if options.explain:
+        for line in explanations(summary):
+            say(line)
+    if not options.quiet:
+        say(_outcome(summary))
+    return summary
 
 
 def _pack(options: Options, names: Sequence[str], stack: ExitStack) -> Pack | None:
@@ -138,13 +214,16 @@ class Files(NamedTuple):
     networks: Networks | None
     systems: AsnDatabase | None
     known: Known | None
+    since_ns: int
+    until_ns: int
+    rules: Catalogue | None
 
 
 def files_of(options: Options) -> Files:
-    """Raises FileMistake."""
+    """Raises FileMistake, UsageError."""
     key = None if options.pseudonym_key is None else read_key(options.pseudonym_key)
     networks = None if options.networks is None else Networks.load(options.networks)
-    systems, known = None, None
+    systems, known, rules = None, None, None
     if options.asn_db is not None:
         from leakscan.carriers import AsnDatabase  # late, as the next: not many want it
 
@@ -153,10 +232,14 @@ def files_of(options: Options) -> Files:
         from leakscan.known import Known
 
         known = Known.load(options.known)
-    return Files(key, networks, systems, known)
+    if options.rules is not None:
+        from leakscan.detectors import with_rules  # late: see `analyse`
+
+        rules = with_rules(options.rules)
+    return Files(key, networks, systems, known, *between(options.since, options.until), rules)
 
 
-def settings_of(options: Options, files: Files) -> Settings:
+def settings_of(options: Options, files: Files, rules: Rules) -> Settings:
     from leakscan.spine import Settings  # late: see `analyse`
 
     return Settings(
@@ -169,6 +252,13 @@ def settings_of(options: Options, files: Files) -> Settings:
         responses=options.responses,
         known=files.known,
         known_name=options.known,
+        rules=files.rules,
+        rules_name=options.rules,
+        bodies=options.bodies,
+        policy=rules.policy,
+        policy_name=rules.policy_name,
+        since_ns=files.since_ns,
+        until_ns=files.until_ns,
     )
 
 
@@ -184,8 +274,9 @@ def _reading(
     from leakscan import relay
 
     if not options.responses and relay.pays(names, options.jobs):
-        return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve))
-    return Reading(series(names, losses, progress.advance), losses, options.sieve, options.responses)
+        return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve, options.bodies))
+    batches = series(names, losses, progress.advance)
+    return Reading(batches, losses, options.sieve, options.responses, options.bodies)
 
 
 def run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:
@@ -208,17 +299,6 @@ def run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: boo
         for writer in writers:
             writer.leak(leak)
     return stopped
-
-
-def exit_code(summary: Summary, options: Options) -> int:
-    """1 for a behaviour that counts; 3 when something was not read, or nothing could be. docs/cli.md has the table."""
-    if options.exit_zero:
-        return 0
-    leak = summary.counts(options.fail_on)
-    blind = summary.unread() or (not summary.requests and not options.allow_inconclusive)
-    if blind and (options.strict or not leak):
-        return EXIT_UNREAD
-    return EXIT_LEAK if leak else 0
 
 
 def list_requests(captures: Sequence[str], quiet: bool, progress_wanted: bool, sieve: bool) -> int:
@@ -276,11 +356,30 @@ def warn(say: Callable[[str], None], problem: Problem) -> None:
     say(f"warning: {problem._replace(capture=shown_name(problem.capture))}")
 
 
-def look(options: Options, live: bool) -> Look:
-    """How stdout is to look."""
+def _on_stdout(look: Look, options: ResultOptions) -> Look:
     terminal = sys.stdout.isatty()
     color = options.color == "always" or (options.color == "auto" and terminal and not os.environ.get("NO_COLOR"))
-    return Look(live=live, color=color, width=width())
+    return look._replace(color=color, width=width())
+
+
+def _repository() -> tuple[str, str]:
+    """The root of the repository we are in, and the working folder below it; without one, the folder is the root."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / ".git").exists():
+            return str(folder), str(here.relative_to(folder))
+    return str(here), ""
+
+
+def _job_summary(stack: ExitStack) -> TextIO | None:
+    """GitHub's file for the summary of a step, which others may have written to before. Raises UsageError."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return None
+    try:
+        return stack.enter_context(Path(path).open("a", encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"GITHUB_STEP_SUMMARY: cannot write {path}: {error.strerror}") from error
 
 
 def width() -> int:
@@ -288,10 +387,13 @@ def width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_COLUMNS
 
 
-def outcome(summary: Summary) -> str:
-    """The last line on stderr: what came out, of how much, and what could not be read."""
-    unread = summary.to_dict()["coverage"]["losses"]["unread"]
-    line = f"{summary.outcome()} in {summary.requests:,} readable request{'' if summary.requests == 1 else 's'}"
+def _outcome(summary: Json) -> str:
+    """The last line on stderr: what came out, of how much, what of it counts, and what could not be read."""
+    unread, requests = summary["coverage"]["losses"]["unread"], summary["total"]["requests"]
+    line = f"{summary['outcome']} in {requests:,} readable request{'' if requests == 1 else 's'}"
+    if in_use(summary):
+        behaviours = len(summary["behaviours"])
+        line += f"; {summary['gate']['counting']:,} of {behaviours:,} behaviour{'' if behaviours == 1 else 's'} count"
     return f"{line}; not read: {_listed(unread)}" if unread else line
 
 

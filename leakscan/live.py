@@ -18,13 +18,23 @@ from typing import Any, Protocol
 
 from leakscan.errors import UsageError
 from leakscan.filenames import shown_name
-from leakscan.formats import FORMATS, Look, Writer
+from leakscan.formats import FORMATS, Look
+from leakscan.gate import Rules, judge
 from leakscan.interrupt import Knock
-from leakscan.job import Options, exit_code, files_of, look, outcome, settings_of, warn, width
+from leakscan.job import (
+    Options,
+    files_of,
+    finish,
+    gate_rules,
+    open_writers,
+    settings_of,
+    wanted_outputs,
+    warn,
+    width,
+)
 from leakscan.liveview import Dropped, LiveView, is_wanted
 from leakscan.losses import Losses
-from leakscan.model import FrameBatch
-from leakscan.output import OutputFile, parse_output
+from leakscan.model import FrameBatch, Leak
 from leakscan.reading import Reading
 from leakscan.recorder import Recorder, Rotation
 from leakscan.sources.live import Interfaces, best_tap
@@ -37,6 +47,8 @@ from leakscan.summary import Summary
 NOTICE = "capturing other people's traffic needs their consent or another legal basis"
 #: How often the drops are asked for.
 COUNT_SECONDS = 1.0
+#: Kinds of leaks that --fail-fast need not ask the gate about again.
+MAX_QUIET = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +84,9 @@ def live(options: Options, capture: Capture) -> int:
     """Capture (`options.captures` are interfaces) until it is enough; gives the exit code."""
     names = list(dict.fromkeys(options.captures))
     _check(options, capture, names)
-    wanted = [parse_output(spec) for spec in options.outputs]
-    settings = settings_of(options, files_of(options))
+    rules = gate_rules(options)
+    wanted = wanted_outputs(options)
+    settings = settings_of(options, files_of(options), rules)
     knock = Knock()
     what = f"leakscan live {' '.join(map(shown_name, names))}"
     with knock.noted(), ExitStack() as stack:
@@ -88,10 +101,11 @@ def live(options: Options, capture: Capture) -> int:
         if capture.write is not None:
             recorder = _recorder(capture, losses, view)
             batches = recorder.through(batches)
-        scan = Scan(Reading([batches], losses, options.sieve, options.responses), names, settings)
+        scan = Scan(Reading([batches], losses, options.sieve, options.responses, options.bodies), names, settings)
         run = _run_line(scan, capture.wish)
-        writers = _writers(wanted, options, view, stack)
-        watch.begin(_Status(scan.summary, frames, capture.max_drops, view, run))
+        writers = open_writers(stack, options, wanted, not view.wanted, growing="jsonl")
+        alarm = Alarm(scan.summary, rules)
+        watch.begin(_Status(scan.summary, rules, frames, capture.max_drops, view, run))
         if options.show_values:
             view.say("warning: values are shown: the result is personal data")
         view.start()
@@ -103,25 +117,40 @@ def live(options: Options, capture: Capture) -> int:
                 writer.leak(leak)
             if recorder is not None:
                 recorder.leak(leak)
-            watch.enough |= capture.fail_fast and scan.summary.counts(options.fail_on)
+            watch.enough |= capture.fail_fast and alarm.rings(leak)
         watch.status.count()
         if recorder is not None:
             recorder.close(frames.drops())
         view.stop()
-        summary = scan.summary.to_dict()
-        for writer in writers:
-            writer.end(summary)
-        sys.stdout.flush()
-        if not options.quiet:
-            view.say(outcome(scan.summary))
-    return knock.exit_code or exit_code(scan.summary, options)
+        summary = finish(scan.summary.to_dict(), rules, writers, options, view.say)
+    return knock.exit_code or int(summary["gate"]["exit_code"])
+
+
+class Alarm:
+    """Whether a leak is the first that counts. Of each behaviour and verdict it asks once."""
+
+    def __init__(self, summary: Summary, rules: Rules) -> None:
+        self._summary = summary
+        self._rules = rules
+        self._quiet: set[tuple[str, ...]] = set()
+
+    def rings(self, leak: Leak) -> bool:
+        kind = (leak.fingerprint, leak.identifier, leak.confidence, leak.recipient.verdict)
+        if kind in self._quiet:
+            return False
+        if len(self._quiet) < MAX_QUIET:
+            self._quiet.add(kind)
+        return bool(judge(self._summary.to_dict(), self._rules)["gate"]["counting"])
 
 
 class _Status:
     """What is told while it goes on, and the drops, which are part of the result."""
 
-    def __init__(self, summary: Summary, frames: Frames, max_drops: float, view: LiveView, run: dict[str, Any]) -> None:
+    def __init__(
+        self, summary: Summary, rules: Rules, frames: Frames, max_drops: float, view: LiveView, run: dict[str, Any]
+    ) -> None:
         self._summary = summary
+        self._rules = rules
         self._frames = frames
         self._max_drops = max_drops
         self._view = view
@@ -154,7 +183,7 @@ class _Status:
         self._view.stop()
         table = FORMATS["table"](sys.stderr, Look(width=width()))
         table.begin(self._run)
-        table.end(self._summary.to_dict())
+        table.end(judge(self._summary.to_dict(), self._rules))
         sys.stderr.flush()
         self._view.start()
 
@@ -230,14 +259,3 @@ def _run_line(scan: Scan, wish: Wish) -> dict[str, Any]:
     run = scan.run()
     captures = [{**capture, "size": None} for capture in run["captures"]]
     return {**run, "captures": captures, "settings": {**run["settings"], "bpf": wish.bpf or None}}
-
-
-def _writers(wanted: Sequence[tuple[str, str]], options: Options, view: LiveView, stack: ExitStack) -> list[Writer]:
-    """The files, of which JSON Lines grow as it goes, and stdout."""
-    writers: list[Writer] = []
-    for format_name, path in wanted:
-        file = stack.enter_context(OutputFile(path, grow=format_name == "jsonl"))
-        writers.append(FORMATS[format_name](file.stream, Look(live=format_name == "jsonl" or file.through)))
-    if not (options.quiet and wanted):
-        writers.append(FORMATS[options.format](sys.stdout, look(options, not view.wanted)))
-    return writers

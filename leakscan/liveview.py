@@ -99,6 +99,7 @@ class LiveView:
         packets, size = self._rate(now, coverage)
         kernel, interface = ("?" if count is None else number(count) for count in dropped)
         hosts, networks = summary.leading(MAX_ROWS)
+        leaks = summary.leaks_so_far()
         parts: list[RenderableType] = [
             Text(f"{show(self._what)}, {_elapsed(now - self._begun)}", "bold"),
             Text(f"{packets:,.0f} packets/s, {size:,.0f} bytes/s; dropped: kernel {kernel}, interface {interface}"),
@@ -106,7 +107,7 @@ class LiveView:
                 f"{number(coverage.frames)} packets, {number(summary.requests)} readable requests; examined: "
                 f"{percent(coverage.examined_bytes, coverage.tcp_payload_bytes)} of the TCP payload"
             ),
-            Text(f"{number(summary.total.leaks)} leaks", "bold red" if summary.total.leaks else "bold green"),
+            Text(f"{number(leaks)} leaks", "bold red" if leaks else "bold green"),
         ]
         if hosts:
             parts.append(_grid("host", [(row["host"], row) for row in hosts]))

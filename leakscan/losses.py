@@ -4,11 +4,12 @@ Every stage is handed one `Losses` and adds to it: `losses["tcp.overlap-conflict
 names: a name that is not in it is a bug and raises. A loss of kind `unread` (something that should have been read was
 not) leads to exit code 3; one of kind `other` does not. `docs/losses.md` explains each; a test holds the two together.
 
-State: one counter per name, and at most `MAX_PROBLEMS` problems (file, offset, reason) for the operator's eyes.
+State: one counter per name, and at most `MAX_PROBLEMS` problems (file, offset, reason), as they came and by name.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ class Problem(NamedTuple):
     capture: str
     offset: int | None  # bytes from the start of the (decompressed) capture
     reason: str
+    loss: str = ""  # the name it is counted under
 
     def __str__(self) -> str:
         where = "" if self.offset is None else f" at offset {self.offset}"
@@ -44,7 +46,10 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "block.unknown": (OTHER, "a pcapng block of a type that carries no packets, or that leakscan does not know"),
     "block.interface-missing": (UNREAD, "a pcapng packet block that refers to an interface never described"),
     "time.out-of-range": (OTHER, "a packet time past the year 2262, shown as the last moment before it"),
-    "capture.dropped": (OTHER, "packets that the kernel dropped because leakscan did not take them in time"),
+    "capture.dropped": (
+        OTHER,
+        "packets that the capturing host dropped: its queue was full, or a pcapng says so",
+    ),
     "capture.interface-dropped": (OTHER, "packets that a network interface dropped before they could be captured"),
     "capture.drops-over": (UNREAD, "dropped packets, when they are more than --max-drops allows"),
     "capture.interface-gone": (UNREAD, "an interface that went away or down while it was captured"),
@@ -86,9 +91,15 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     ),
     "http.head-too-long": (UNREAD, "request heads past the limits for bytes or lines; the first part was searched"),
     "http.body-skipped": (OTHER, "request bodies, not searched"),
+    "http.body-too-long": (OTHER, "request bodies past the limit; the first part was searched"),
+    "http.body-cut": (OTHER, "request bodies of which a part is missing; the rest was searched"),
+    "http.body-undecodable": (OTHER, "request bodies in a coding that cannot be undone, or broken"),
+    "http.body-evicted": (UNREAD, "unfinished request bodies given up, too many were waiting; they were searched"),
     "http.response-skipped": (OTHER, "responses, or parts of them, that --responses could not read"),
     "http.resynchronised": (OTHER, "times the parser had to look for the next request line"),
     "http.tunnel": (OTHER, "streams that became something else: CONNECT, Upgrade"),
+    # selection
+    "message.out-of-time": (OTHER, "requests before --since, or from --until on: not examined"),
     # detection
     "message.fields-over": (UNREAD, "requests with more fields than the limit; the first ones were searched"),
     "value.placeholder": (OTHER, "known headers that held a placeholder instead of an identifier"),
@@ -98,12 +109,20 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "write.stream-cut": (OTHER, "streams that leaked, kept without their first frames: those were no longer in memory"),
     "write.stream-dropped": (OTHER, "streams that leaked, not kept to their end: too many were followed at once"),
     "write.stream-forgotten": (OTHER, "leaks whose stream was not kept: its frames were no longer in memory"),
+    # the check page and the middleware
+    "request.failed": (UNREAD, "requests that could not be examined, through a fault of leakscan's"),
+    "record.not-kept": (OTHER, "leaks that were counted, but of which the record holds no line"),
     # summary
     "summary.hosts-folded": (OTHER, "requests to hosts past the bound, counted together as (other)"),
     "summary.behaviours-folded": (UNREAD, "leaks of behaviours past the bound, counted only in the totals"),
+    "summary.trackers-folded": (OTHER, "leaks of unknown trackers past the bound, not counted in the rows"),
     "summary.joins-folded": (OTHER, "leaks past the bound that were not compared with the rest of the captures"),
     "leaks.not-shown": (OTHER, "leaks below --min-confidence"),
 }
+
+
+def _by_name(problem: Problem) -> tuple[str, int, str]:
+    return problem.capture, -1 if problem.offset is None else problem.offset, problem.reason
 
 
 class Losses(dict[str, int]):
@@ -112,6 +131,7 @@ class Losses(dict[str, int]):
     def __init__(self, on_problem: Callable[[Problem], None] | None = None) -> None:
         super().__init__()
         self.problems: list[Problem] = []
+        self.by_name: list[Problem] = []  # sorted, and the first of all, whatever the order in which they came
         self._on_problem = on_problem
 
     def __missing__(self, name: str) -> int:
@@ -121,17 +141,26 @@ class Losses(dict[str, int]):
     def problem(self, name: str, capture: str, offset: int | None, reason: str) -> None:
         """Count `name` once and keep where and why, for the operator."""
         self[name] += 1
-        problem = Problem(capture, offset, reason)
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(problem)
-            if self._on_problem is not None:
-                self._on_problem(problem)
+        problem = Problem(capture, offset, reason, name)
+        self.keep(problem)
+        self.say(problem)
+
+    def keep(self, problem: Problem) -> None:
+        """Where and why, of something that was counted already."""
+        insort(self.by_name, problem, key=_by_name)
+        del self.by_name[MAX_PROBLEMS:]
 
     def merge(self, other: Losses) -> None:
         for name, count in other.items():
             self[name] += count
-        room = MAX_PROBLEMS - len(self.problems)
-        for problem in other.problems[:room]:
+        for problem in other.by_name:
+            self.keep(problem)
+        for problem in other.problems:
+            self.say(problem)
+
+    def say(self, problem: Problem) -> None:
+        """To the operator, in the order in which they come."""
+        if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(problem)
             if self._on_problem is not None:
                 self._on_problem(problem)

@@ -34,6 +34,14 @@ TWO_DIGIT_CODES = frozenset(
     for digit in digits
 )
 _MAC = re.compile(r"([0-9A-Fa-f]{2})([:-]?)([0-9A-Fa-f]{2})\2([0-9A-Fa-f]{2})(?:\2[0-9A-Fa-f]{2}){3}")
+#: What the functions of `MASKS` make, but for networks and e-mail addresses: digits and stars, a MAC, a cell, the
+#: beginning of a token, a length.
+_MASK = re.compile(
+    r"[0-9]{0,8}\*{6,}|[0-9]{0,3}\*+|[0-9]{0,3}\*{6,}[0-9]{2}"
+    r"|[0-9A-Fa-f]{2}([:-]?)[0-9A-Fa-f]{2}\1[0-9A-Fa-f]{2}(?:\1\*\*){3}"
+    r"|(?:[0-9]{3}-[0-9]{2,3} |.{4}\.\.\. )?\([0-9]{1,9} characters?\)",
+    re.DOTALL,
+)
 _EMAIL = re.compile(r"[^@]{1,256}@([A-Za-z0-9.-]{1,255})")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _CELL = re.compile(r"([0-9]{3})([^0-9A-Za-z]?)([0-9]{2,3})")
@@ -63,6 +71,24 @@ def mask(identifier: str, value: str, normal: str = "") -> str:
     if identifier == "msisdn" and _digits(value) and normal != value and normal.endswith(value):
         return _hide(value, "", value[-2:], "")
     return MASKS.get(identifier, _other)(value)
+
+
+def remask(identifier: str, value: str) -> str:
+    """What is shown of a value that may be masked already: nothing that `mask` would have hidden."""
+    return value if _is_mask(value) else mask(identifier, value)
+
+
+def _is_mask(value: str) -> bool:
+    if _MASK.fullmatch(value):
+        return True
+    if value.startswith("***@"):
+        found = _EMAIL.fullmatch(value)
+        return found is not None and redact(found[1]) == found[1]
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError:
+        return False
+    return network.prefixlen == (16 if network.version == 4 else 32)
 
 
 def country_code(digits: str) -> str:

@@ -151,6 +151,7 @@ class Head(NamedTuple):
     begins_in: str  # capture that holds `frame`: differs from origin.capture when a series cuts the head
     teid: int | None
     partial: bool  # the head was cut
+    body: bytes = b""  # what was kept of it, without chunk framing, if bodies are asked for
 
 
 class Answer(NamedTuple):
@@ -189,6 +190,7 @@ class Message:
     host: str  # lower case, no port; the server's address when the request names none
     headers: tuple[Pair, ...]
     partial: bool  # the head was cut
+    body: bytes = b""  # as in Head
 
 
 class Field(NamedTuple):
@@ -274,3 +276,4 @@ class Leak:
     fingerprint: str
     evidence: tuple[str, ...]
     partial: bool
+    rotating: bool = False  # a token that changes: does not tell one subscriber from another

@@ -21,7 +21,7 @@ ARP = 0x0806
 PORTS = frozenset({1900, 5353, 5355})
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def client_hash(capture: str, address: str) -> int:
     """The hash of an address, as text, in a capture."""
     return stable_hash(f"{address} {capture}")

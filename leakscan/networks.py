@@ -7,18 +7,14 @@ address at that time. State: the entries, and the answers for the last addresses
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterator
-from datetime import date, datetime
-from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from leakscan.errors import FileMistake
 from leakscan.model import Carrier
 from leakscan.plmn import plmn
+from leakscan.times import days_ns
+from leakscan.tomlfile import TomlFile
 
 MAX_REMEMBERED = 65_536
 CELLULAR, WIFI, UNKNOWN = BEARERS = ("cellular", "wifi", "unknown")
@@ -33,9 +29,6 @@ KEYS = (
     "valid_from",
     "valid_until",
 )
-NS_PER_DAY = 86_400 * 10**9
-ALWAYS, NEVER = -(1 << 63), 1 << 63  # before and after every packet time
-EPOCH = date(1970, 1, 1)
 
 Prefix = IPv4Network | IPv6Network
 
@@ -99,46 +92,16 @@ class Networks:
         return next((e.network for e in self.entries if (e.network.mcc, e.network.mnc) == (mcc, mnc)), None)
 
 
-class _Reader:
-    """One reading of a networks file: knows where in the file it is, so that a mistake can be named."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.where = ""
-
-    def mistake(self, reason: str) -> FileMistake:
-        return FileMistake(self.path, self.where, reason)
+class _Reader(TomlFile):
+    """One reading of a networks file."""
 
     def entries(self) -> Iterator[NetworkEntry]:
-        document = self.document()
-        self.known(document, ("network",))
-        tables = document.get("network")
-        if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-            raise self.mistake("there is no [[network]] in it")
         seen: dict[Prefix, list[NetworkEntry]] = {}
-        for number, table in enumerate(tables, 1):
-            self.where = f"network {number}"
+        for number, table in enumerate(self.tables("network"), 1):
             entry = self.entry(number, table)
             for prefix in entry.addresses:
                 self.unclaimed(prefix, entry, seen.setdefault(prefix, []))
             yield entry
-
-    def document(self) -> dict[str, Any]:
-        try:
-            return tomllib.loads(Path(self.path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise self.mistake(f"cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise self.mistake("is not UTF-8 text") from None
-        except tomllib.TOMLDecodeError as error:
-            raise self.mistake(f"is not TOML: {error}") from None
-
-    def known(self, table: dict[str, Any], keys: tuple[str, ...]) -> None:
-        for key in table:
-            if key not in keys:
-                near = get_close_matches(key, keys, 1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(keys)}"
-                raise self.mistake(f"{key}: unknown key; {hint}")
 
     def entry(self, number: int, table: dict[str, Any]) -> NetworkEntry:
         name = self.text(table, "name")
@@ -158,6 +121,7 @@ class _Reader:
         first, last = self.day(table, "valid_from"), self.day(table, "valid_until")
         if first is not None and last is not None and last < first:
             raise self.mistake("valid_until: lies before valid_from")
+        from_ns, until_ns = days_ns(first, last)
         network = Carrier(name, country, mcc, mnc, (f"--networks entry {number}",))
         return NetworkEntry(
             number=number,
@@ -165,8 +129,8 @@ class _Reader:
             home=self.home(table, network),
             bearer=self.bearer(table),
             addresses=tuple(self.addresses(table)),
-            from_ns=ALWAYS if first is None else (first - EPOCH).days * NS_PER_DAY,
-            until_ns=NEVER if last is None else ((last - EPOCH).days + 1) * NS_PER_DAY,
+            from_ns=from_ns,
+            until_ns=until_ns,
         )
 
     def home(self, table: dict[str, Any], network: Carrier) -> Carrier | None:
@@ -203,19 +167,3 @@ class _Reader:
             if entry.from_ns < other.until_ns and other.from_ns < entry.until_ns:
                 raise self.mistake(f"addresses: {prefix} is in network {other.number} too, at the same time")
         others.append(entry)
-
-    def text(self, table: dict[str, Any], key: str, pattern: str = r".*\S.*", form: str = "text") -> str | None:
-        value = table.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise self.mistake(f"{key}: must be {form}")
-        return value
-
-    def day(self, table: dict[str, Any], key: str) -> date | None:
-        value = table.get(key)
-        if value is None:
-            return None
-        if isinstance(value, datetime) or not isinstance(value, date):
-            raise self.mistake(f"{key}: must be a date without quotes or time, such as 2012-01-31 (days are UTC)")
-        return value

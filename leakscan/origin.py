@@ -26,6 +26,8 @@ FEW = 4
 HOSTS, MANY_HOSTS = 2, 3
 #: Kinds of programs (a program's makers give its User-Agents one first word) that no maker has.
 MANY_FAMILIES = 3
+#: Values, each of a client of its own, before an unknown header is more than a hint.
+MANY_VALUES = 3
 #: A slot is the name's own when it stands there in nine of ten requests, and there are at least so many.
 MIN_SIGHTINGS = 3
 MOST = 0.9
@@ -38,7 +40,8 @@ CLIENT_SENT, CONSISTENT, INJECTED, UNKNOWN = "client-sent", "consistent-with-inj
 class Manner(NamedTuple):
     """How a leak stands in its request. Hashes; 0 where there is nothing."""
 
-    client: int
+    client: int  # address and capture: the same address elsewhere, or another day, may be somebody else
+    address: int  # of the client, alone: the same address in the next capture may be the same client
     program: int  # of the User-Agent
     family: int  # of the first product in it
     domain: int  # registrable, of the host
@@ -49,13 +52,15 @@ class Manner(NamedTuple):
 class _Seen:
     """What one value was seen with: the smallest hashes."""
 
-    __slots__ = ("domains", "programs")
+    __slots__ = ("addresses", "domains", "programs")
 
     def __init__(self) -> None:
+        self.addresses: tuple[int, ...] = ()
         self.domains: tuple[int, ...] = ()
         self.programs: tuple[int, ...] = ()
 
     def merge(self, other: _Seen) -> None:
+        self.addresses = _few(self.addresses, other.addresses)
         self.domains = _few(self.domains, other.domains)
         self.programs = _few(self.programs, other.programs)
 
@@ -85,6 +90,7 @@ class Spread:
 
     def add(self, value: int, manner: Manner) -> None:
         seen = self._values.at(value)
+        seen.addresses = _few(seen.addresses, (manner.address,))
         seen.domains = _few(seen.domains, (manner.domain,))
         if manner.program:
             seen.programs = _few(seen.programs, (manner.program,))
@@ -122,6 +128,22 @@ class Spread:
         words += ["every client has a value of its own"] if followed else []
         return (*words, *foreign)
 
+    def tracks(self) -> str:
+        """How sure it is that the values are names of clients, by nothing but this: probable, hint, or ""."""
+        values = [seen for _, seen in self._values]
+        own = sum(len(seen.addresses) == 1 for seen in values)
+        if not self._follows_clients() or own < FAITHFUL * len(values):
+            return ""
+        wide = [seen for seen in values if len(seen.domains) >= HOSTS]
+        if not any(len(seen.programs) > 1 for seen in wide):
+            return ""
+        sure = (
+            len(values) >= MANY_VALUES
+            and 2 * len(wide) >= len(values)
+            and any(len(seen.domains) >= MANY_HOSTS for seen in wide)
+        )
+        return "probable" if sure else "hint"
+
     def _follows_clients(self) -> bool:
         faithful = sum(len(client.values) == 1 for _, client in self._clients)
         return len(self._values) > 1 and len(self._clients) > 1 and faithful >= FAITHFUL * len(self._clients)
@@ -143,7 +165,7 @@ class Spread:
 
 def _few(some: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
     """The smallest of both."""
-    return some if set(more) <= set(some) else tuple(sorted({*some, *more})[:FEW])
+    return some if all(one in some for one in more) else tuple(sorted({*some, *more})[:FEW])
 
 
 def mms_centre(message: Message) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from leakscan.bodies import Bodies
 from leakscan.losses import Losses
 from leakscan.model import Answer, Coverage, FrameBatch, Head, Message
 from leakscan.neighbours import Neighbours
@@ -23,17 +24,24 @@ class Reading:
     """The way from captures to messages, and what it counts."""
 
     def __init__(
-        self, series: Iterable[Iterator[FrameBatch]], losses: Losses, sieve: bool = True, responses: bool = False
+        self,
+        series: Iterable[Iterator[FrameBatch]],
+        losses: Losses,
+        sieve: bool = True,
+        responses: bool = False,
+        bodies: bool = False,
     ) -> None:
+        """`responses`, `bodies`: read those of requests, too."""
         self.losses = losses
         self.coverage = Coverage()
         self.neighbours = Neighbours()
         self._series = series
         self._sieve = sieve
         self._responses = responses
+        self._bodies = bodies
 
     def messages(self) -> Iterator[Message]:
-        """Every HTTP request, in the order in which their heads become complete."""
+        """Every HTTP request, in the order in which their heads become complete, or their bodies, if asked for."""
         return map(message_of, self.heads())
 
     def heads(self) -> Iterator[Head]:
@@ -68,7 +76,11 @@ class Reading:
         if responses is not None:
             segments = responses.watch(segments)
         reassembler = Reassembler(verdicts, coverage, losses)
-        yield from Http1(coverage, losses, reassembler.skip).heads(reassembler.reassemble(segments))
+        if self._bodies:
+            http1 = Http1(coverage, losses, bodies=Bodies(losses))
+        else:
+            http1 = Http1(coverage, losses, reassembler.skip)
+        yield from http1.heads(reassembler.reassemble(segments))
         decoder.end()
 
     def stop(self) -> None:

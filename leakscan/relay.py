@@ -65,8 +65,9 @@ class Relay(Reading):
         gate: Gate,
         on_bytes: Callable[[int], None] | None = None,
         sieve: bool = True,
+        bodies: bool = False,
     ) -> None:
-        super().__init__((), losses, sieve)
+        super().__init__((), losses, sieve, bodies=bodies)
         self._gate = gate
         self._on_bytes = on_bytes
         self._origins: dict[int, Origin] = {}
@@ -74,18 +75,17 @@ class Relay(Reading):
         self._child = os.fork()
         if not self._child:
             os.close(reading)
-            _become(writing, names, sieve)
+            _become(writing, names, sieve, bodies)
         os.close(writing)
         self._pipe: BinaryIO = os.fdopen(reading, "rb")
 
     def heads(self) -> Iterator[Head]:
         for kind, what in self._records():
             if kind == _HEADS:
-                for key, raw, origin, time_ns, frame, frame_end, begins_in, teid, partial in what:
+                for key, raw, origin, time_ns, frame, frame_end, begins_in, teid, partial, body in what:
                     lines = raw.split(b"\n")
-                    yield Head(
-                        key, raw, lines, self._origins[origin], time_ns, frame, frame_end, begins_in, teid, partial
-                    )
+                    at = self._origins[origin]
+                    yield Head(key, raw, lines, at, time_ns, frame, frame_end, begins_in, teid, partial, body)
             else:
                 self._take(kind, what)
 
@@ -117,15 +117,14 @@ class Relay(Reading):
         elif kind == _BYTES and self._on_bytes is not None:
             self._on_bytes(what)
         elif kind == _PROBLEM:
-            told = Losses()
-            told.problems.append(Problem._make(what))
-            self.losses.merge(told)  # counted with the others, at the end
+            self.losses.say(Problem._make(what))  # counted and kept with the others, at the end
         elif kind == _FAILED:
             raise Failed(*what)
         elif kind == _END:
-            losses, coverage, neighbours = what
+            losses, problems, coverage, neighbours = what
             counted = Losses()
             counted.update(losses)
+            counted.by_name += map(Problem._make, problems)
             self.losses.merge(counted)
             self.coverage.merge(Coverage(*coverage))
             self.neighbours.take(neighbours)
@@ -147,7 +146,7 @@ class Relay(Reading):
             self._wait()
 
 
-def _become(pipe: int, names: Sequence[str], sieve: bool) -> None:
+def _become(pipe: int, names: Sequence[str], sieve: bool, bodies: bool) -> None:
     """The child's whole life. Nothing that its parent would do at its end is done here."""
     code = 1
     ended: list[int] = []
@@ -155,7 +154,7 @@ def _become(pipe: int, names: Sequence[str], sieve: bool) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))  # before and after the reading
         with os.fdopen(pipe, "wb", buffering=GROUP_BYTES) as out:
-            _read(out, names, sieve, ended)
+            _read(out, names, sieve, bodies, ended)
         code = 0
     except BrokenPipeError:
         pass
@@ -163,7 +162,7 @@ def _become(pipe: int, names: Sequence[str], sieve: bool) -> None:
         os._exit(code)
 
 
-def _read(out: BinaryIO, names: Sequence[str], sieve: bool, ended: list[int]) -> None:
+def _read(out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, ended: list[int]) -> None:
     gate = Gate((signal.SIGTERM,))
 
     def send(kind: int, what: Any) -> None:
@@ -173,14 +172,15 @@ def _read(out: BinaryIO, names: Sequence[str], sieve: bool, ended: list[int]) ->
             out.flush()
 
     losses = Losses(lambda problem: send(_PROBLEM, tuple(problem)))
-    reading = Reading(series(names, losses, lambda count: send(_BYTES, count)), losses, sieve)
+    reading = Reading(series(names, losses, lambda count: send(_BYTES, count)), losses, sieve, bodies=bodies)
     group = _Group(send)
     try:
         with contextlib.suppress(Interrupted), gate.interruptible():
             for head in () if ended else reading.heads():
                 group.add(head)
         group.flush()
-        send(_END, (dict(losses), astuple(reading.coverage), list(reading.neighbours.kept())))
+        named, neighbours = list(map(tuple, losses.by_name)), list(reading.neighbours.kept())
+        send(_END, (dict(losses), named, astuple(reading.coverage), neighbours))
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  (the parent says it, in its own way)
@@ -200,7 +200,7 @@ class _Group:
         self._origins: dict[Origin, int] = {}
 
     def add(self, head: Head) -> None:
-        key, raw, _, origin, time_ns, frame, frame_end, begins_in, teid, partial = head
+        key, raw, _, origin, time_ns, frame, frame_end, begins_in, teid, partial, body = head
         number = self._origins.get(origin)
         if number is None:
             if len(self._origins) >= MAX_ORIGINS:
@@ -208,8 +208,8 @@ class _Group:
                 self._origins.clear()
             number = self._origins[origin] = len(self._origins)
             self._send(_ORIGIN, (number, *origin))
-        self._heads.append((key, raw, number, time_ns, frame, frame_end, begins_in, teid, partial))
-        self._bytes += len(raw)
+        self._heads.append((key, raw, number, time_ns, frame, frame_end, begins_in, teid, partial, body))
+        self._bytes += len(raw) + len(body)
         if len(self._heads) >= GROUP_HEADS or self._bytes >= GROUP_BYTES:
             self.flush()
 

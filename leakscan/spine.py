@@ -8,26 +8,34 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from leakscan import __version__
 from leakscan.around import gateway_of, manners_of, persons
+from leakscan.bodies import content
 from leakscan.carriers import LINKS_WITH_NEIGHBOURS, AsnDatabase, Attributor, Place, bearer_of, of_path
 from leakscan.conceal import Concealer
-from leakscan.detectors import builtin, catalogue_version, detect
+from leakscan.detectors import builtin, detect, with_rules
+from leakscan.detectors.catalogue import Catalogue
+from leakscan.detectors.unknown import unknown_tokens
+from leakscan.distinct import stable_hash
 from leakscan.echoes import surplus
 from leakscan.errors import UsageError
-from leakscan.fields import everything, fields, pairs_fields
+from leakscan.fields import body_everything, body_fields, everything, fields, header, pairs_fields
 from leakscan.filenames import shown_name
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
+from leakscan.joins.trackers import RULE
 from leakscan.losses import Losses
 from leakscan.model import (
     CONFIDENCES,
     TUNNEL_KINDS,
     Answer,
+    Coverage,
+    Field,
     Head,
     Leak,
     Match,
@@ -37,23 +45,27 @@ from leakscan.model import (
     Recipient,
     endpoints,
 )
-from leakscan.neighbours import client_hash
+from leakscan.neighbours import Neighbours, client_hash
 from leakscan.networks import Networks
 from leakscan.origin import CLIENT_SENT, INJECTED, OWN, mms_centre
+from leakscan.policy import Policy
 from leakscan.protocols import message_of
-from leakscan.reading import Reading
-from leakscan.series import series
-from leakscan.sources import expand
 from leakscan.summary import Summary
-from leakscan.tally import PERSONAL, Around
-from leakscan.times import rfc3339
+from leakscan.tally import PERSONAL, Around, Sighting, sighting
+from leakscan.timeline import hour_of
+from leakscan.times import ALWAYS, NEVER, between, rfc3339
 
 if TYPE_CHECKING:
     from leakscan.known import Known
 
 SCHEMA = 1
 #: What the library's functions can be told.
-SETTINGS = frozenset({"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db", "responses", "known"})
+SETTINGS = frozenset(
+    {"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db", "known", "policy", "responses", "bodies"}
+    | {"rules", "since", "until"}
+)
+OWN_CENTRE = Recipient("allowed", None, "mms")
+KNOWN_MEANS = "A value of the operator's own, from the file of --known."
 MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
 MAX_BEARERS = 4096  # kinds of requests (capture, tunnel, network) whose bearer is remembered
 MM1 = "multimedia message to its centre (MM1)"
@@ -71,9 +83,21 @@ class Settings:
     networks: Networks | None = None
     networks_name: str | None = None
     systems: AsnDatabase | None = None
-    responses: bool = False
+    policy: Policy | None = None
+    policy_name: str | None = None
     known: Known | None = None
     known_name: str | None = None
+    responses: bool = False  # read them, too
+    bodies: bool = False  # read them, too
+    since_ns: int = ALWAYS  # requests before this time are not examined, nor those from `until_ns` on
+    until_ns: int = NEVER
+    rules: Catalogue | None = None  # the catalogue with the operator's rules; None: the built-in one
+    rules_name: str | None = None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is looked for."""
+        return self.rules or builtin()
 
 
 class _Request(NamedTuple):
@@ -86,7 +110,7 @@ class _Request(NamedTuple):
     bearer_evidence: tuple[str, ...]
     host: str  # redacted
     spans: list[str]  # of the values, that nobody may see
-    recipient: Recipient
+    own: bool  # to the operator's own centre for multimedia messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +130,23 @@ class Finding:
     evidence: tuple[str, ...]
 
 
+class Exchanges(Protocol):
+    """Where requests come from: captures (reading.py), or whoever receives them."""
+
+    losses: Losses
+    coverage: Coverage
+    neighbours: Neighbours
+
+    def exchanges(self) -> Iterator[Head | Answer]: ...
+
+    def stop(self) -> None: ...
+
+
 class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
 
     def __init__(
-        self, reading: Reading, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
+        self, reading: Exchanges, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
     ) -> None:
         self._reading = reading
         self._names = names
@@ -122,26 +158,33 @@ class Scan:
         self._bearers: dict[tuple[Origin, int, bool, int], str] = {}
         self._attributor = Attributor(settings.networks, settings.systems)
         self._least = CONFIDENCES.index(settings.min_confidence)
-        self.summary = Summary(reading.losses, reading.coverage, reading.neighbours)
+        self.summary = Summary(reading.losses, reading.coverage, reading.neighbours, settings.min_confidence)
         #: Told of every leak that is shown together with the request and the match that it was made of.
         self.watch: Callable[[Message, Match, Leak], None] | None = None
 
     def run(self) -> dict[str, Any]:
         """The `run` line of the result (docs/formats.md)."""
         settings = self._settings
-        networks = None if settings.networks_name is None else self._name(settings.networks_name)
-        systems = None if settings.systems is None else self._name(settings.systems.path)
-        known = {} if settings.known_name is None else {"known": self._name(settings.known_name)}
+        files = {
+            "networks": settings.networks_name,
+            "asn_db": None if settings.systems is None else settings.systems.path,
+            "policy": settings.policy_name,
+            "known": settings.known_name,
+            "rules": settings.rules_name,
+        }
+        named = {key: None if name is None else self._name(name) for key, name in files.items()}
+        span = {"since": settings.since_ns, "until": settings.until_ns}
+        times = {key: None if at in (ALWAYS, NEVER) else rfc3339(at, 6) for key, at in span.items()}
+        read = {"responses": settings.responses, "bodies": settings.bodies}
         return {
             "type": "run",
             "schema": SCHEMA,
             "version": __version__,
-            "catalogue": catalogue_version(),
+            "catalogue": settings.catalogue.version,
             "captures": [{"name": self._name(name), "size": _size(name)} for name in self._names],
             "key_id": self.concealer.key_id,
             "values": "shown" if settings.show_values else "masked",
-            "settings": {"min_confidence": settings.min_confidence, "networks": networks, "asn_db": systems}
-            | {"responses": settings.responses, **known},
+            "settings": {"min_confidence": settings.min_confidence, **named, **times, **read},
         }
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
@@ -164,34 +207,60 @@ class Scan:
 
     def _found(self) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
-        glance = Glance(values=self._settings.known)
+        since_ns, until_ns = self._settings.since_ns, self._settings.until_ns
+        catalogue = self._settings.catalogue
+        glance = Glance(catalogue, self._settings.known)
         for head in self._reading.exchanges():
             if isinstance(head, Answer):
-                yield from self._echoed(head)
+                if since_ns <= head.request.time_ns < until_ns:
+                    yield from self._echoed(head)
+                continue
+            if not since_ns <= head.time_ns < until_ns:
+                self._reading.losses["message.out-of-time"] += 1
                 continue
             plain = glance.plain_host(head)
             if plain is not None:
                 self._count(head, plain)
+                if glance.unknown:
+                    self._watch(message_of(head), glance.unknown, alone=True)
                 continue
             message = message_of(head)
-            yield from self._leaks_of(message, self._matches(message, head.raw))
+            matches = self._matches(message, head.raw)
+            yield from self._leaks_of(message, matches)
+            if unknown := unknown_tokens(message.headers, catalogue):
+                self._watch(message, unknown, alone=not any(map(self._is_shown, matches)))
 
-    def _matches(self, message: Message, raw: bytes | None = None) -> list[Match]:
-        """What the detectors find in a request, and what is known in it; its `raw` head makes that faster."""
-        losses, known = self._reading.losses, self._settings.known
-        matches = detect(fields(message, losses), losses)
-        if known is not None and (raw is None or known.search(raw)):
-            matches = known.matches(everything(message.target, message.headers), matches)
-        return matches
+    def _watch(self, message: Message, tokens: Sequence[tuple[str, str]], alone: bool) -> None:
+        """Headers that nobody knows and that look like tokens. Whether they are trackers, only the whole tells.
+        `alone`: there is no leak in the request.
+        """
+        matches = [_as_token(name, value) for name, value in tokens]
+        place = self._attributor.place(message.client, message.time_ns)
+        bearer, why = self._attributor.bearer(message, (), place)
+        host = self.concealer.redact(message.host, [value for _, value in tokens])
+        request = _Request(message, matches, place, bearer, why, host, [], False)
+        around = Around(client=_neighbour(message.origin, message.client))
+        time = rfc3339(message.time_ns, message.origin.digits)
+        order = (message.time_ns, message.origin.capture, message.frame_end, message.frame, message.client_port)
+        for match, manner in zip(matches, manners_of(message, matches), strict=True):
+            value = stable_hash(self.concealer.pseudonym(match.identifier, match.normal))
+            key = (match.field.name, host, bearer, place.network, around, hour_of(message.time_ns))
+            if manner is not None:
+                make = partial(self._sighting, request, match, around)
+                self.summary.watch(match.field.name, value, manner, key, order, time, alone, make)
+            alone = False
+
+    def _sighting(self, request: _Request, match: Match, around: Around) -> Sighting:
+        return sighting(self._leak(request, match), request.message.time_ns, match.rotating, around)
 
     def _echoed(self, answer: Answer) -> Iterator[tuple[str, Leak]]:
         """What a page says it was sent and the request did not have: somebody on the way added it."""
-        request = message_of(answer.request)
+        request, catalogue = message_of(answer.request), self._settings.catalogue
         listed = [field._replace(place="header") for field in surplus(request.headers, answer)]
-        found = [_as_injected(match) for match in detect(listed, Losses())]
+        found = [_as_injected(match) for match in detect(listed, Losses(), catalogue)]
         if not found:
             return
-        alone = not any(self._is_shown(match) for match in detect(fields(request, Losses()), Losses()))
+        alone = not any(self._is_shown(match) for match in detect(fields(request, Losses()), Losses(), catalogue))
         page = replace(
             request, origin=answer.origin, time_ns=answer.time_ns, frame=answer.frame, frame_end=answer.frame_end,
             begins_in=answer.origin.capture,
@@ -215,8 +284,7 @@ class Scan:
         client = _neighbour(message.origin, message.client)
         if not counted:
             summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=message.time_ns, client=client)
-        recipient = Recipient("allowed", None, "mms") if centre == OWN else Recipient()
-        request = _Request(message, matches, place, bearer, why, host, spans, recipient)
+        request = _Request(message, matches, place, bearer, why, host, spans, centre == OWN)
         same = persons(matches, self.concealer) if len(matches) > 1 else {}
         gateway, manners = gateway_of(matches), manners_of(message, matches)
         for number, (match, manner) in enumerate(zip(matches, manners, strict=True)):
@@ -227,13 +295,27 @@ class Scan:
                     continue
             leak = self._leak(request, match)
             if match.rule not in summary.rules:
-                summary.explain(match.rule, builtin().explain(match.rule))
+                summary.explain(match.rule, self._settings.catalogue.explain(match.rule) or KNOWN_MEANS)
             around = Around(shown, same.get(number, 0), client, gateway)
             summary.add(leak, time_ns=message.time_ns, rotating=match.rotating, around=around, manner=manner)
             if shown:
                 if self.watch is not None:
                     self.watch(message, match, leak)
                 yield message.origin.capture, leak
+
+    def _matches(self, message: Message, raw: bytes | None = None) -> list[Match]:
+        """What the detectors find in a request, and what is known in it; its `raw` head makes that faster."""
+        losses, known = self._reading.losses, self._settings.known
+        found, body, kind = fields(message, losses), b"", header(message, "content-type")
+        if message.body:
+            body = content(message.body, header(message, "content-encoding"), losses)
+            found += body_fields(body, kind, losses)
+        matches = detect(found, losses, self._settings.catalogue)
+        if known is not None and (raw is None or known.search(raw)):
+            matches = known.matches(everything(message.target, message.headers), matches)
+        if known is not None and body and known.search(body):
+            matches = known.matches(body_everything(body, kind), matches)
+        return matches
 
     def _count(self, head: Head, host: str) -> None:
         """A request in which nothing was found: into the summary with it."""
@@ -287,36 +369,49 @@ class Scan:
             bearer=request.bearer,
             network=network,
             home_operator=home,
-            recipient=request.recipient,
+            recipient=OWN_CENTRE if request.own else self._recipient(message, match.identifier),
             fingerprint=fingerprint(match.rule, match.field.place, match.field.name, message.host),
             evidence=tuple(evidence),
             partial=message.partial,
+            rotating=match.rotating,
         )
+
+    def _recipient(self, message: Message, identifier: str) -> Recipient:
+        policy = self._settings.policy
+        if policy is None:
+            return Recipient()
+        return policy.recipient(message.host, message.server, identifier, message.time_ns)
 
 
 def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Summary]:
     """Leaks of the captures as they are found, then the Summary.
 
     `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
-    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks`, `asn_db` and `known`
-    (paths of those files), `responses` (False). Raises CaptureUnavailable, FileMistake, UsageError (leakscan.errors).
+    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks`, `asn_db`, `known`,
+    `rules` and `policy` (paths of those files), `responses` and `bodies` (False), `since` and `until` (RFC 3339: only
+    requests from the one on and before the other). Raises CaptureUnavailable, FileMistake, UsageError
+    (leakscan.errors).
     """
+    from leakscan.reading import Reading  # late: numpy and dpkt, which `scan_headers` does not need
+    from leakscan.series import series
+    from leakscan.sources import expand
+
     made = _settings(settings)
     losses = Losses()
     names = expand([str(capture) for capture in captures], losses)
-    found = Scan(Reading(series(names, losses), losses, responses=made.responses), names, made)
+    found = Scan(Reading(series(names, losses), losses, responses=made.responses, bodies=made.bodies), names, made)
     yield from found.leaks()
     yield from found.rest()
     yield found.summary
 
 
 def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
-    """What a list of header lines (name, value) gives away. Settings as for `scan`, but for the files."""
+    """What a list of header lines (name, value) gives away. Settings as for `scan`, but for files and times."""
     made = _settings(settings)
     pairs = list(pairs)
     concealer, losses = Concealer(made.pseudonym_key, made.show_values), Losses()
     least = CONFIDENCES.index(made.min_confidence)
-    matches = detect(pairs_fields(pairs, losses), losses)
+    matches = detect(pairs_fields(pairs, losses), losses, made.catalogue)
     if made.known is not None:
         matches = made.known.matches(everything("", pairs), matches)
     return [
@@ -351,8 +446,15 @@ def _settings(given: dict[str, Any]) -> Settings:
     if "networks" in made:
         made["networks_name"] = str(made["networks"])
         made["networks"] = Networks.load(made["networks_name"])
+    if "policy" in made:
+        made["policy_name"] = str(made["policy"])
+        made["policy"] = Policy.load(made["policy_name"])
+    made["since_ns"], made["until_ns"] = between(made.pop("since", None), made.pop("until", None))
     if "asn_db" in made:
         made["systems"] = AsnDatabase(str(made.pop("asn_db")))
+    if "rules" in made:
+        made["rules_name"] = str(made["rules"])
+        made["rules"] = with_rules(made["rules_name"])
     if "known" in made:
         from leakscan.known import Known  # late: few ask for it
 
@@ -364,6 +466,23 @@ def _settings(given: dict[str, Any]) -> Settings:
 def _neighbour(origin: Origin, client: str) -> int:
     """The client as ARP and multicast would show it; 0 where they don't come."""
     return client_hash(origin.capture, client) if origin.link in LINKS_WITH_NEIGHBOURS else 0
+
+
+def _as_token(name: str, value: str) -> Match:
+    """What a header that nobody knows would be, if it were a tracker."""
+    return Match(
+        field=Field("header", name, value),
+        rule=RULE,
+        identifier="subscriber_token",
+        value=value,
+        normal=value,
+        encoding=(),
+        confidence="hint",
+        severity="high",
+        rotating=False,
+        origin="unknown",
+        evidence=("unknown name",),
+    )
 
 
 def _as_sent(match: Match) -> Match:

@@ -2,9 +2,8 @@
 
 Comes in: one `add_request` for every readable request and one `add` for every leak that is shown, or may yet be (values
 masked unless the operator asked for them; host and name redacted alike). Goes out: the summary of the result, schema 1
-(docs/formats.md), and the verdicts: `outcome`, `counts`, `unread`, all read from behaviours and losses and from
-nowhere else. State: bounded by the constants here and in tally.py, whatever the capture holds. `merge` is commutative
-and associative.
+(docs/formats.md); what counts of it is the gate's to say (gate.py). State: bounded by the constants here and in
+tally.py, whatever the capture holds. `merge` is commutative and associative.
 
 What only the whole can tell is a join: such leaks wait (joins.py) until the summary is read. One below the highest
 confidence is confirmed then if its value is confirmed elsewhere; one of unknown bearer is local if its client is
@@ -14,22 +13,25 @@ settles all of it, in a copy: more may come.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from heapq import nlargest
 from typing import NamedTuple
 
-from leakscan.distinct import Bounded, Distinct, stable_hash
-from leakscan.joins import Row, Waiting
-from leakscan.losses import OTHER, UNREAD, Losses
+from leakscan.distinct import Bounded, Distinct
+from leakscan.filenames import shown_name
+from leakscan.joins import Count, Joins, NameKey
+from leakscan.joins.trackers import MEANING, RULE, Order
+from leakscan.losses import OTHER, UNREAD, Losses, Problem
 from leakscan.model import CONFIDENCES, PARTNER_VERDICTS, SEVERITIES, Carrier, Coverage, Leak
 from leakscan.neighbours import Neighbours
-from leakscan.networks import CELLULAR, UNKNOWN, WIFI
-from leakscan.origin import Manner, Spread
+from leakscan.networks import UNKNOWN, WIFI
+from leakscan.origin import Manner
 from leakscan.tally import (
     EXACT_IN_WHOLE,
     MAX_PARTIES,
-    PERSONAL,
     Around,
     Behaviour,
     BehaviourKey,
@@ -40,7 +42,10 @@ from leakscan.tally import (
     Sighting,
     Tally,
     bump,
+    bump_all,
+    carrier_key,
     clip,
+    sighting,
 )
 from leakscan.timeline import Timeline
 
@@ -52,112 +57,50 @@ MAX_LEAKING_HOSTS = 10_000
 MAX_CLEAN_ROWS = 1000
 MAX_NAMES = 1024
 MAX_KINDS = 64
-#: Rows of leaks that wait for the whole, and requests with no other leak than such, by what waits in them.
-MAX_WAITING = 8192
-MAX_WAITING_REQUESTS = 4096
-MAX_WAITING_IN_REQUEST = 8
-#: Confirmed values that others are compared with.
-MAX_CONFIRMED = 65_536
-#: Clients whose bearer is told by what else is seen of them, and gateways that are known by what they add.
-MAX_CLIENTS = 16_384
-MAX_GATEWAYS = 1024
-#: Names of which it is known where and with what their values were seen.
-MAX_SPREADS = 256
-
 LEAK, INCONCLUSIVE, NONE_FOUND = "leak", "inconclusive", "none-found"
 OTHER_HOSTS = "(other)"
-#: Recipients' verdicts that do not count: the partner was allowed to have it, and not in the clear.
-HARMLESS_VERDICTS = frozenset({"allowed"})
-CONFIRMED = CONFIDENCES[-1]
 NOTHING_AROUND = Around()
-#: What a leak waits for.
-FOR_ITS_VALUE, FOR_NEIGHBOURS, FOR_ITS_GATEWAY = 1, 2, 4
-BY_GATEWAY = ("gateway: the same headers as in requests of this network",)
 
 
-class NameKey(NamedTuple):
-    """A behaviour on whatever host."""
+class Counted(NamedTuple):
+    """Requests counted elsewhere: what a summary says of them and its leaks do not."""
 
-    rule: str
-    place: str
-    lower: str
-
-    def to_dict(self) -> Json:
-        return {"rule": self.rule, "place": self.place}
-
-
-class Count:
-    """A number that merges."""
-
-    __slots__ = ("n",)
-
-    def __init__(self) -> None:
-        self.n = 0
-
-    def merge(self, other: Count) -> None:
-        self.n += other.n
-
-
-class Client:
-    """Requests of one address that say nothing of their bearer, by network."""
-
-    __slots__ = ("requests",)
-
-    def __init__(self) -> None:
-        self.requests: dict[CarrierKey | None, int] = {}
-
-    def merge(self, other: Client) -> None:
-        for network, count in other.requests.items():
-            self.requests[network] = self.requests.get(network, 0) + count
-
-
-class Gateway:
-    """The network of a gateway, as far as there is one only."""
-
-    __slots__ = ("network", "networks")
-
-    def __init__(self) -> None:
-        self.network: CarrierKey | None = None
-        self.networks = 0  # 2: more than one
-
-    def learn(self, network: CarrierKey) -> None:
-        if network != self.network and self.networks < 2:
-            self.networks += 1
-            self.network = network if self.networks == 1 else None
-
-    def merge(self, other: Gateway) -> None:
-        if other.network is not None and other.networks == 1:
-            self.learn(other.network)
-        elif other.networks:
-            self.networks, self.network = 2, None
+    requests: int
+    leaking_requests: int
+    hosts: Mapping[str, int]
+    other_hosts: int  # requests to hosts that have no row
+    networks: Sequence[tuple[Carrier | None, int, Mapping[str, int]]]  # requests in all and by bearer
+    other_networks: tuple[int, Mapping[str, int]]
+    timeline: Timeline
 
 
 class Summary:
     """Requests and leaks, added up. `losses`, `coverage` and `neighbours` are those that the stages count in."""
 
     def __init__(
-        self, losses: Losses | None = None, coverage: Coverage | None = None, neighbours: Distinct | None = None
+        self,
+        losses: Losses | None = None,
+        coverage: Coverage | None = None,
+        neighbours: Distinct | None = None,
+        least: str = "probable",
     ) -> None:
         self.losses = Losses() if losses is None else losses
         self.coverage = Coverage() if coverage is None else coverage
         self.neighbours = Neighbours() if neighbours is None else neighbours
+        self._least = CONFIDENCES.index(least)  # confidence of what is shown
         self.total = Tally(EXACT_IN_WHOLE)
         self.outside = Tally(EXACT_IN_WHOLE)  # leaks to whoever is no partner of the policy; all, where there is none
         self.rules: dict[str, str] = {}  # what the rules that found something mean; as many as the catalogue has
         self.leaking_requests = 0
+        self.max_drops: float | None = None  # per cent of the frames that may have been dropped while capturing
         self.timeline = Timeline()
         self._request_has_leak = False
         self._request_waits: set[int] = set()  # values in the request added last that may yet be shown
-        self._waiting = Waiting(MAX_WAITING)
-        self._waiting_requests: Bounded[tuple[int, ...], Count] = Bounded(MAX_WAITING_REQUESTS, Count)
-        self._given_up: dict[int, int] = {}  # leaks that found no place to wait, by what they waited for
-        self._folded: int | None = None  # of these, how many may count wrongly; set in what `joined` gives
-        self._confirmed = Distinct(MAX_CONFIRMED)
-        self._clients: Bounded[int, Client] = Bounded(MAX_CLIENTS, Client, int)
-        self._cellular = Distinct(MAX_CLIENTS)
-        self._gateways: Bounded[int, Gateway] = Bounded(MAX_GATEWAYS, Gateway, int)
-        self._spreads: Bounded[NameKey, Spread] = Bounded(MAX_SPREADS, Spread)
+        self._joins = Joins(self.neighbours)
+        self._folded: int | None = None  # leaks that could not wait, and may count wrongly; whole only
+        self._tracked_apart = 0  # leaks of trackers that have no row, whole only
         self._local = 0  # requests that are settled as local, whole only
+        self._injection = self._joins.injection
         self._joined: Summary | None = None
         self._joined_with = 0  # neighbours
         self._behaviours: Bounded[BehaviourKey, Behaviour] = Bounded(MAX_BEHAVIOURS, Behaviour)
@@ -178,12 +121,7 @@ class Summary:
         Around.
         """
         if client:
-            if bearer == UNKNOWN:
-                requests = self._clients.at(client).requests
-                key = None if network is None else _carrier_key(network)
-                requests[key] = requests.get(key, 0) + 1
-            elif bearer == CELLULAR:
-                self._cellular.add(client)
+            self._joins.asked(client, bearer, network)
         self.total.requests += 1
         self._end_request()
         self._host_requests.at(clip(host)).n += 1
@@ -191,6 +129,22 @@ class Summary:
         row.tally.requests += 1
         bump(row.bearer_requests, bearer)
         self.timeline.add_request(time_ns)
+
+    def restore(self, counted: Counted) -> None:
+        """Take over requests that were counted elsewhere; `add` for their leaks counts none of them again."""
+        self._end_request()
+        self._joined = None
+        self.total.requests += counted.requests
+        self.leaking_requests += counted.leaking_requests
+        self._request_has_leak = True
+        for host, requests in counted.hosts.items():
+            self._host_requests.at(clip(host)).n += requests
+        self._host_requests.rest.n += counted.other_hosts
+        rows = [(self._network(carrier), requests, bearers) for carrier, requests, bearers in counted.networks]
+        for row, requests, bearers in [*rows, (self._networks.rest, *counted.other_networks)]:
+            row.tally.requests += requests
+            bump_all(row.bearer_requests, bearers)
+        self.timeline.merge(counted.timeline)
 
     def resume_request(self, alone: bool) -> None:
         """More leaks of a request that was added before come now; `alone`: it had none that is shown."""
@@ -210,27 +164,27 @@ class Summary:
         it stands in its request, if it may be a network's doing.
         """
         self._joined = None
-        host = clip(leak.host)
-        seen = Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host), around)
+        seen = sighting(leak, time_ns, rotating, around)
         if not around.shown:
             self._request_waits.add(seen.value)
         elif not self._request_has_leak:
             self._request_has_leak = True
             self.leaking_requests += 1
-        if manner is not None:
-            self._spreads.at(NameKey(leak.rule, leak.place, clip(leak.name.lower()))).add(seen.value, manner)
-        if leak.network is not None and around.gateway:
-            self._gateways.at(around.gateway).learn(_carrier_key(leak.network))
-        if leak.confidence == CONFIRMED and leak.identifier in PERSONAL:
-            self._confirmed.add(seen.value)
-        if _waits_for(seen):
-            self._give_up(self._waiting.add(seen))
-        elif around.shown:
-            self._tally(seen)
+        self._joins.learn(seen, manner)
+        for ready in self._joins.sort(seen):
+            self._tally(ready)
 
     def explain(self, rule: str, meaning: str) -> None:
         """What a rule that found something looks for, in one line; of two that differ the first by order."""
         self.rules[rule] = min(meaning, self.rules.get(rule, meaning))
+
+    def watch(
+        self, name: str, value: int, manner: Manner, key: tuple[object, ...], order: Order, time: str, alone: bool,
+        make: Callable[[], Sighting],
+    ) -> None:  # fmt: skip
+        """A token that nobody knows, in the request added last; see Tracker.add."""
+        self._joined = None
+        self._joins.trackers.at(clip(name.lower())).add(value, manner, key, order, time, alone, make)
 
     def merge(self, other: Summary) -> None:
         """Take over what `other` counted."""
@@ -239,35 +193,24 @@ class Summary:
         self._end_request()
         other._end_request()
         self._take(other)
-        self._give_up(self._waiting.merge(other._waiting))
-        self._waiting_requests.merge(other._waiting_requests)
-        self._confirmed.merge(other._confirmed)
-        self.neighbours.merge(other.neighbours)
-        self._clients.merge(other._clients)
-        self._cellular.merge(other._cellular)
-        self._gateways.merge(other._gateways)
-        self._spreads.merge(other._spreads)
+        for ready in self._joins.merge(other._joins):
+            self._tally(ready)
 
     def joined(self) -> Summary:
         """The same with everything settled that waits for the whole. To be read, not added to."""
-        if not len(self._waiting) and not len(self._clients):
+        if self._joins.is_empty():
             return self
         if self._joined is None or self._joined_with != len(self.neighbours):
-            self._joined_with = len(self.neighbours)
-            whole = self._joined = Summary(self.losses, self.coverage)
-            whole._folded = self._miscounted()
+            joins, whole = self._joins, Summary(self.losses, self.coverage)
+            whole.max_drops = self.max_drops
             whole._take(self)
-            for row in self._waiting:
-                seen = self._settled(row.sighting())
-                if seen.around.shown or seen.raised:
-                    whole._tally(seen)
-            whole._settle_clients(self)
-            whole._spreads.merge(self._spreads)
-            requests = whole._waiting_requests
-            requests.merge(self._waiting_requests)
-            if values := self._in_request():
-                requests.at(values).n += 1
-            whole.leaking_requests += sum(n.n for values, n in requests if any(v in self._confirmed for v in values))
+            whole._folded, whole._injection = joins.miscounted(), joins.injection
+            for seen in joins.settled():
+                whole._tally(seen)
+            whole.leaking_requests += joins.raised_requests(() if self._request_has_leak else self._request_waits)
+            whole._settle_clients(joins)
+            whole._settle_trackers(joins, self._least)
+            self._joined, self._joined_with = whole, len(self.neighbours)
         return self._joined
 
     def _tally(self, seen: Sighting) -> None:
@@ -284,57 +227,33 @@ class Summary:
         self._kinds.at(leak.identifier).add(seen)
         self.timeline.add_leak(seen.time_ns, outside, seen.leaks)
 
-    def _settled(self, seen: Sighting) -> Sighting:
-        """What waited, with what the whole says of it."""
-        leak, around = seen.leak, seen.around
-        if may_rise(leak) and seen.value in self._confirmed:
-            seen, leak = seen._replace(raised=True), replace(leak, confidence=CONFIRMED)
-        if leak.bearer == UNKNOWN and self._is_local(around.client):
-            leak = replace(leak, bearer=WIFI)
-        gateway = self._gateways.rows.get(around.gateway) if leak.network is None else None
-        if gateway is not None and gateway.network is not None:
-            leak = replace(leak, network=Carrier(*gateway.network, BY_GATEWAY))
-        return seen._replace(leak=leak)
+    def _settle_clients(self, joins: Joins) -> None:
+        """Count the requests of local clients as Wi-Fi."""
+        for key, count in joins.local_requests():
+            network = self._unattributed if key is None else self._networks.at(key)
+            bump(network.bearer_requests, UNKNOWN, -count)
+            if not network.bearer_requests[UNKNOWN]:
+                del network.bearer_requests[UNKNOWN]
+            bump(network.bearer_requests, WIFI, count)
+            self._local += count
 
-    def _miscounted(self) -> int:
-        """Leaks that could not wait for what there is by now."""
-        there = (FOR_ITS_VALUE if len(self._confirmed) else 0) | (FOR_NEIGHBOURS if len(self.neighbours) else 0)
-        there |= FOR_ITS_GATEWAY if any(gateway.network is not None for _, gateway in self._gateways) else 0
-        return sum(count for reasons, count in self._given_up.items() if reasons & there)
-
-    def _is_local(self, client: int) -> bool:
-        """Whether the client is on a local network, as far as ARP and multicast tell and nothing contradicts."""
-        return client in self.neighbours and client not in self._cellular
-
-    def _settle_clients(self, other: Summary) -> None:
-        """Count the requests of local clients in `other` as Wi-Fi."""
-        for client, row in other._clients:
-            if other._is_local(client):
-                for key, count in row.requests.items():
-                    network = self._unattributed if key is None else self._networks.at(key)
-                    bump(network.bearer_requests, UNKNOWN, -count)
-                    if not network.bearer_requests[UNKNOWN]:
-                        del network.bearer_requests[UNKNOWN]
-                    bump(network.bearer_requests, WIFI, count)
-                    self._local += count
-
-    def _give_up(self, rows: list[Row]) -> None:
-        """Count what can wait no longer as it is."""
-        for row in rows:
-            seen = row.sighting()
-            reasons = _waits_for(seen)
-            self._given_up[reasons] = self._given_up.get(reasons, 0) + row.count
-            if seen.around.shown:
-                self._tally(seen)
-
-    def _in_request(self) -> tuple[int, ...]:
-        """The values of which the request added last has only such as wait; () when it has others."""
-        return () if self._request_has_leak else tuple(sorted(self._request_waits))[:MAX_WAITING_IN_REQUEST]
+    def _settle_trackers(self, joins: Joins, least: int) -> None:
+        """Count what has turned out to be a tracker."""
+        for _, tracker in joins.trackers:
+            verdict = tracker.spread.tracks()
+            if not verdict or CONFIDENCES.index(verdict) < least:
+                continue
+            self.explain(RULE, MEANING)
+            self._tracked_apart += tracker.rows.rest.count
+            for row in tracker:
+                seen = joins.settle(row.sighting())
+                self._tally(seen._replace(leak=replace(seen.leak, confidence=verdict)))
+                self.leaking_requests += row.alone
 
     def _end_request(self) -> None:
         if self._request_waits:
-            if values := self._in_request():
-                self._waiting_requests.at(values).n += 1
+            if not self._request_has_leak:
+                self._joins.hidden(self._request_waits)
             self._request_waits.clear()
         self._request_has_leak = False
         self._joined = None
@@ -354,8 +273,6 @@ class Summary:
         self._networks.merge(other._networks)
         self._unattributed.merge(other._unattributed)
         self._kinds.merge(other._kinds)
-        for reasons, count in other._given_up.items():
-            self._given_up[reasons] = self._given_up.get(reasons, 0) + count
 
     def outcome(self) -> str:
         """`leak` (a confirmed or probable one), else `inconclusive` (no readable request, or something unread), else
@@ -365,29 +282,49 @@ class Summary:
             return LEAK
         return INCONCLUSIVE if not self.requests or self.unread() else NONE_FOUND
 
-    def counts(self, fail_on: str) -> bool:
-        """Whether a behaviour is at or above `fail_on`, one of SEVERITIES or "none", and not covered: exit code 1."""
-        if fail_on == "none":
-            return False
-        least = SEVERITIES.index(fail_on)
-        return any(
-            behaviour.tally.severity >= least and not behaviour.tally.verdicts.keys() <= HARMLESS_VERDICTS
-            for behaviour in self._all_behaviours()
-        )
-
     def unread(self) -> bool:
         """Whether something that should have been read was not: exit code 3."""
         return bool(self.joined()._losses(UNREAD))
 
+    def leaks_so_far(self) -> int:
+        """Leaks with a line of their own, whatever waits."""
+        return self.total.leaks + sum(seen.leaks for seen in self._joins.waiting())
+
     def leading(self, most: int) -> tuple[list[Json], list[Json]]:
-        """Hosts and networks with the most leaks so far, with what their rows in `to_dict` will say of leaks."""
-        hosts = nlargest(most, self._hosts, key=lambda entry: (entry[1].leaks, entry[0]))
-        networks: list[tuple[CarrierKey | None, NetworkRow]] = [*self._networks, (None, self._unattributed)]
-        leaking = [(key, row) for key, row in networks if row.tally.leaks]
-        return [{"host": host, **tally.to_dict()} for host, tally in hosts], [
-            {"network": None if key is None else row.to_dict(key), **row.tally.to_dict()}
-            for key, row in nlargest(most, leaking, key=lambda entry: entry[1].tally.leaks)
+        """Hosts and networks with the most leaks so far, with what their rows in `to_dict` would say of leaks by now,
+        but for what the whole may yet change.
+        """
+        hosts: Counter[str] = Counter({host: row.leaks for host, row in self._hosts})
+        networks: Counter[CarrierKey | None] = Counter({key: row.tally.leaks for key, row in self._networks})
+        networks[None] += self._unattributed.tally.leaks
+        waiting = list(self._joins.waiting())
+        for seen in waiting:
+            hosts[seen.host] += seen.leaks
+            networks[_key_of(seen.leak.network)] += seen.leaks
+        top = [host for host, _ in nlargest(most, hosts.items(), key=lambda entry: (entry[1], entry[0]))]
+        leaking = [(key, count) for key, count in networks.items() if count]
+        over = [key for key, _ in nlargest(most, leaking, key=lambda entry: (entry[1], str(entry[0])))]
+        return [{"host": host, **self._host_so_far(host, waiting).to_dict()} for host in top], [
+            self._network_so_far(key, waiting) for key in over
         ]
+
+    def _host_so_far(self, host: str, waiting: list[Sighting]) -> HostRow:
+        row = HostRow()
+        if host in self._hosts.rows:
+            row.merge(self._hosts.rows[host])
+        for seen in waiting:
+            if seen.host == host:
+                row.add(seen)
+        return row
+
+    def _network_so_far(self, key: CarrierKey | None, waiting: list[Sighting]) -> Json:
+        row, there = NetworkRow(), self._unattributed if key is None else self._networks.rows.get(key)
+        if there is not None:
+            row.merge(there)
+        for seen in waiting:
+            if _key_of(seen.leak.network) == key:
+                row.add(seen)
+        return {"network": None if key is None else row.to_dict(key), **row.tally.to_dict()}
 
     def to_dict(self) -> Json:
         """The `summary` object of the result."""
@@ -400,6 +337,7 @@ class Summary:
             "total": {**self.total.to_dict(), "leaking_requests": self.leaking_requests, "local_requests": self._local},
             "outside": self.outside.to_dict(self.requests),
             "behaviours": self._behaviour_rows(),
+            "folded": self._folded_row(),
             "names": self._name_rows(),
             "rules": self._rules_found(),
             "hosts": self._host_rows(),
@@ -410,13 +348,14 @@ class Summary:
                 **asdict(self.coverage),
                 "requests": self.requests,
                 "losses": {UNREAD: self._losses(UNREAD), OTHER: self._losses(OTHER)},
+                "problems": [_problem(problem) for problem in self.losses.by_name],
             },
         }
 
     def _network(self, network: Carrier | None) -> NetworkRow:
         if network is None:
             return self._unattributed
-        row = self._networks.at(_carrier_key(network))
+        row = self._networks.at(carrier_key(network))
         row.learn(network.evidence)
         return row
 
@@ -429,14 +368,18 @@ class Summary:
     def _losses(self, kind: str) -> dict[str, int]:
         losses = Losses()
         losses.merge(self.losses)
-        losses["summary.joins-folded"] += self._miscounted() if self._folded is None else self._folded
+        losses["summary.trackers-folded"] += self._tracked_apart
+        losses["summary.joins-folded"] += self._joins.miscounted() if self._folded is None else self._folded
         losses["summary.behaviours-folded"] += self._behaviours.rest.tally.leaks
         losses["summary.hosts-folded"] += self._host_requests.rest.n
+        dropped = losses["capture.dropped"]
+        if self.max_drops is not None and dropped * 100 > self.max_drops * (self.coverage.frames + dropped):
+            losses["capture.drops-over"] += dropped
         return losses.of_kind(kind)
 
     def _behaviour_rows(self) -> list[Json]:
         rows = [
-            behaviour.row(key._asdict(), self._injection(NameKey(key.rule, key.place, (behaviour.name or "").lower())))
+            behaviour.row(key._asdict(), self._injection(key.rule, key.place, behaviour.name or ""))
             for key, behaviour in self._behaviours
         ]
         return sorted(rows, key=lambda row: (*_worst_first(row), row["fingerprint"]))
@@ -446,15 +389,18 @@ class Summary:
         found = {key.rule for key, _ in self._behaviours} | {key.rule for key, _ in self._names}
         return {rule: meaning for rule, meaning in sorted(self.rules.items()) if rule in found}
 
+    def _folded_row(self) -> Json | None:
+        """Behaviours past the bound, as if they were one: what counts must not depend on which have a row."""
+        folded = self._behaviours.rest
+        return folded.row({"fingerprint": None}) if folded.tally.leaks else None
+
     def _name_rows(self) -> list[Json]:
         """Behaviours without the host: what one header, cookie or parameter did to everybody, wherever it went."""
-        rows = [behaviour.row(key.to_dict(), self._injection(key)) for key, behaviour in self._names]
+        rows = [
+            behaviour.row({"rule": key.rule, "place": key.place}, self._injection(*key))
+            for key, behaviour in self._names
+        ]
         return sorted(rows, key=lambda row: (*_worst_first(row), row["rule"], row["place"], row["name"]))
-
-    def _injection(self, key: NameKey) -> tuple[str, ...]:
-        """Why what stands under a name may have been injected."""
-        spread = self._spreads.rows.get(key)
-        return () if spread is None else spread.evidence()
 
     def _kind_rows(self) -> list[Json]:
         rows = [{"identifier": kind, **tally.to_dict(self.requests)} for kind, tally in self._kinds]
@@ -483,23 +429,12 @@ class Summary:
         return rows
 
 
-def _carrier_key(carrier: Carrier) -> CarrierKey:
-    return CarrierKey(carrier.name, carrier.country, carrier.mcc, carrier.mnc)
+def _key_of(carrier: Carrier | None) -> CarrierKey | None:
+    return None if carrier is None else carrier_key(carrier)
 
 
-def _waits_for(seen: Sighting) -> int:
-    """What of the whole may change how a leak counts."""
-    leak, around = seen.leak, seen.around
-    return (
-        (FOR_ITS_VALUE if may_rise(leak) else 0)
-        | (FOR_NEIGHBOURS if around.client and leak.bearer == UNKNOWN else 0)
-        | (FOR_ITS_GATEWAY if around.gateway and leak.network is None else 0)
-    )
-
-
-def may_rise(leak: Leak) -> bool:
-    """Whether the same value, confirmed elsewhere, would make more of it."""
-    return leak.confidence != CONFIRMED and leak.identifier in PERSONAL
+def _problem(problem: Problem) -> Json:
+    return {**problem._asdict(), "capture": shown_name(problem.capture)}
 
 
 def _worst_first(row: Json) -> tuple[int, int, int]:

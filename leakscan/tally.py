@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from leakscan.distinct import Bounded, Distinct, Links
+from leakscan.distinct import Bounded, Distinct, Links, stable_hash
 from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Leak
 from leakscan.origin import CONSISTENT, UNKNOWN
 
@@ -59,6 +59,12 @@ class Sighting(NamedTuple):
     raised: bool = False  # its confidence was, by the whole
     leaks: int = 1
     last: tuple[int, str] | None = None  # time of the last of several, as in Tally
+
+
+def sighting(leak: Leak, time_ns: int, rotating: bool, around: Around) -> Sighting:
+    """What all rows need of a leak."""
+    host = clip(leak.host)
+    return Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host), around)
 
 
 def clip(text: str) -> str:
@@ -186,7 +192,8 @@ class Tally:
 
 
 class HostRow(Tally):
-    """A host, and as which partners of the policy it got what it got: at most MAX_EVIDENCE, the first by name."""
+    """A host, or a behaviour, and as which partners of the policy whoever got it did: at most MAX_EVIDENCE, the first
+    by name."""
 
     __slots__ = ("_partners",)
 
@@ -223,6 +230,10 @@ class CarrierKey(NamedTuple):
     mnc: str | None
 
 
+def carrier_key(carrier: Carrier) -> CarrierKey:
+    return CarrierKey(carrier.name, carrier.country, carrier.mcc, carrier.mnc)
+
+
 class Party:
     """A network or a home operator: the evidence that named it, and its leaks."""
 
@@ -254,7 +265,7 @@ class Parties(Bounded[CarrierKey, Party]):
 
     def add(self, carrier: Carrier | None, seen: Sighting) -> None:
         if carrier is not None:
-            party = self.at(CarrierKey(carrier.name, carrier.country, carrier.mcc, carrier.mnc))
+            party = self.at(carrier_key(carrier))
             party.learn(carrier.evidence)
             party.tally.add(seen)
 
@@ -321,7 +332,7 @@ class Behaviour:
     )
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.tally = HostRow()
         self.name: str | None = None  # as on the wire; where spellings differ, the first by order
         self.confidence = -1  # position in CONFIDENCES
         self.raised = 0  # leaks whose confidence was raised, because their value is confirmed elsewhere
@@ -383,10 +394,14 @@ class Behaviour:
     def _know(self, name: str, example: tuple[int, str], hosts: list[str], chains: list[tuple[str, ...]]) -> None:
         self.name = name if self.name is None else min(self.name, name)
         self.example = example if self.example is None else min(self.example, example)
-        if not all(host in self.hosts for host in hosts):
-            self.hosts = sorted({*self.hosts, *hosts})[:MAX_NAMED_HOSTS]
+        self.hosts = _first(self.hosts, hosts)
         if not all(chain in self.chains for chain in chains):
             self.chains = sorted({*self.chains, *chains})[:MAX_CHAINS]
+
+
+def _first(names: list[str], more: list[str]) -> list[str]:
+    """The first MAX_NAMED_HOSTS of both lists, by name."""
+    return names if all(name in names for name in more) else sorted({*names, *more})[:MAX_NAMED_HOSTS]
 
 
 UNATTRIBUTED = "unattributed"

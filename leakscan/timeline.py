@@ -7,6 +7,7 @@ smallest of `STEPS` that fits the whole set, whatever its order, so `merge` is c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 MAX_CELLS = 1000
@@ -48,6 +49,19 @@ class Timeline:
         if outside:
             self._outside[cell] = self._outside.get(cell, 0) + count
         self._fit()
+
+    @classmethod
+    def of_requests(cls, step: int, cells: Mapping[int, int]) -> Timeline:
+        """Requests counted elsewhere: by the second (since 1970) at which each cell of `step` seconds, one of STEPS,
+        begins.
+        """
+        made = cls()
+        made._widen(STEPS.index(step))
+        for second, count in cells.items():
+            cell = (second - _ANCHOR) // step
+            made._requests[cell] = made._requests.get(cell, 0) + count
+        made._fit()
+        return made
 
     def merge(self, other: Timeline) -> None:
         self._widen(other._level)

@@ -89,6 +89,13 @@ def enhanced(
     return block(6, head + data + bytes(-len(data) % 4) + options, order)
 
 
+def statistics(dropped: int = 0, by_system: int = 0, interface: int = 0, order: str = "<") -> bytes:
+    """An Interface Statistics Block with both counters of dropped frames."""
+    counters = ((5, dropped), (7, by_system))
+    options = b"".join(option(code, struct.pack(order + "Q", count), order) for code, count in counters)
+    return block(5, struct.pack(order + "III", interface, 0, 0) + options + option(0, b"", order), order)
+
+
 def simple(data: bytes, wire: int | None = None, order: str = "<") -> bytes:
     """A Simple Packet Block: interface 0, no time."""
     return block(3, struct.pack(order + "I", len(data) if wire is None else wire) + data, order)

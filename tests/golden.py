@@ -22,8 +22,10 @@ def golden_file(capture: Path) -> Path:
 def arguments(capture: Path) -> list[str]:
     """What is run for a fixture, from the root of the project."""
     networks = capture.with_suffix(".networks.toml")
-    known = ["--networks", f"fixtures/{networks.name}"] if networks.exists() else []
-    return ["analyse", "-q", "-f", "jsonl", "--pseudonym-key", KEY, *known, f"fixtures/{capture.name}"]
+    more = ["--networks", f"fixtures/{networks.name}"] if networks.exists() else []
+    known = capture.with_suffix(".known.toml")
+    more += ["--bodies", "--known", f"fixtures/{known.name}"] if known.exists() else []
+    return ["analyse", "-q", "-f", "jsonl", "--pseudonym-key", KEY, *more, f"fixtures/{capture.name}"]
 
 
 def result(capture: Path) -> str:

@@ -124,6 +124,12 @@ SMALL = {
     "leakscan.summary.MAX_HOSTS": 1000,
     "leakscan.summary.MAX_LEAKING_HOSTS": 256,
     "leakscan.summary.EXACT_IN_WHOLE": 1024,
+    "leakscan.joins.MAX_WAITING": 256,
+    "leakscan.joins.MAX_WAITING_REQUESTS": 256,
+    "leakscan.joins.MAX_CONFIRMED": 1024,
+    "leakscan.joins.MAX_CLIENTS": 1024,
+    "leakscan.neighbours.MAX_NEIGHBOURS": 1024,
+    "leakscan.neighbours.REMEMBERED": 256,
     "leakscan.tally.EXACT_IN_WHOLE": 1024,
     "leakscan.conceal.REMEMBERED": 1024,
     "leakscan.glance.MAX_LINES": 1024,
@@ -134,11 +140,16 @@ SMALL = {
 
 #: Answers that are remembered, and how many `--small` leaves them.
 CACHES = (
+    "leakscan.around._hash",
+    "leakscan.around.client_hash",
+    "leakscan.carriers.calling_code",
+    "leakscan.carriers.range_holder",
     "leakscan.conceal._redacted",
     "leakscan.fingerprint._fingerprint",
     "leakscan.fingerprint._registrable_domain",
     "leakscan.protocols.heads._host_of",
     "leakscan.protocols.heads.endpoints",
+    "leakscan.spine.client_hash",
 )
 SMALL_CACHE = 256
 

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from fixtures.wire import ACK, PSH, SYN, TCP, ethernet, ip, over_ip
+from leakscan.bodies import Bodies
 from leakscan.losses import Losses
-from leakscan.model import Chunk, Coverage, Message, Origin, Segment
+from leakscan.model import Chunk, Coverage, Head, Message, Origin, Segment
 from leakscan.protocols import Http1
 from leakscan.reassembly import Reassembler
 from leakscan.verdicts import Verdicts
@@ -55,6 +56,12 @@ def through(
     coverage = Coverage() if coverage is None else coverage
     chunks = Reassembler(Verdicts(), coverage, losses).reassemble(segments)
     return list(Http1(coverage, losses).messages(chunks))
+
+
+def through_bodies(segments: Sequence[Segment], losses: Losses) -> list[Head]:
+    """The same, with the bodies."""
+    chunks = Reassembler(Verdicts(), Coverage(), losses).reassemble(segments)
+    return list(Http1(Coverage(), losses, bodies=Bodies(losses)).heads(chunks))
 
 
 def brief(message: Message) -> tuple[str, str, tuple[Any, ...], bool]:

@@ -28,6 +28,7 @@ MESSAGES = [
     request("/p", method="POST", body=b"GET /no HTTP/1.1\r\n\r\n" * 20),
     b"POST /c HTTP/1.1\r\nHost: c.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 ]
+BODIES = {"/p": b"GET /no HTTP/1.1\r\n\r\n" * 20, "/c": b"hello"}
 FILES = {"plain": lambda data: data, "gzip": gzip.compress, "xz": lzma.compress}
 
 
@@ -83,6 +84,22 @@ def _interleaved(one: list[bytes], other: list[bytes], random) -> list[bytes]:
 def _fragments(packet: bytes, units: int, number: int) -> list[bytes]:
     pieces = fragmented(packet, [units] * 200)
     return [piece[:4] + number.to_bytes(2, "big") + piece[6:] for piece in pieces]
+
+
+@settings(max_examples=50)
+@given(capture(), st.booleans())
+def test_any_cut_same_bodies(what, sieve):
+    """With their bodies the requests are the same, and no body lacks anything."""
+    files, expected = what
+    with tempfile.TemporaryDirectory() as folder:
+        plain, _ = read(folder, files)
+        losses = Losses()
+        names = [str(Path(folder) / f"x.pcap{number}") for number in range(len(files))]
+        found = list(Reading(series(names, losses), losses, sieve, bodies=True).messages())
+    assert {(m.client, m.client_port, m.method, m.target, m.host, m.headers, m.partial) for m in found} == plain
+    assert len(found) == len(expected)
+    assert all(m.body == BODIES.get(m.target, b"") for m in found)
+    assert not [name for name in losses if name.startswith("http.body")]
 
 
 @settings(max_examples=150)

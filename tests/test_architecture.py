@@ -27,6 +27,8 @@ ROOMS = [
     "pieces",
     "checksum",
     "nested",
+    "bodies",
+    "tomlfile",
     "show",
     "filenames",
     "plmn",
@@ -56,20 +58,31 @@ ROOMS = [
     "conceal",
     "carriers",
     "origin",
+    "policy",
     "tally",
     "joins",
     "summary",
     "around",
+    "baseline",
+    "ignores",
+    "gate",
     "spine",
     "interrupt",
     "relay",
     "fleet",
+    "rulebook",
     "formats",
     "output",
     "recorder",
     "progress",
+    "web",
+    "results",
+    "rules",
     "evidence",
     "job",
+    "report",
+    "keeper",
+    "config",
     "compare",
     "redaction",
     "liveview",
@@ -140,7 +153,7 @@ def test_nobody_imports_scapy_and_every_file_says_what_it_is(path):
 
 
 def test_tables_and_folders_agree():
-    helpers = {"__init__", "charts", "compared", "rows", "sections", "sparkline", "words", "writer"}
+    helpers = {"__init__", "charts", "compared", "places", "rows", "sections", "sparkline", "words", "writer"}
     files = {path.stem for path in (HOUSE / "formats").glob("*.py")} - helpers
     assert files == set(formats.FORMATS)
     assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__", "heads", "responses"} == set(
@@ -173,7 +186,11 @@ HEAVY = ["numpy", "scapy", "phonenumbers", "rich", "dpkt", "publicsuffixlist", "
         (["analyse", "--help"], HEAVY),
         (["live", "--help"], [*HEAVY, "pcapy"]),
         (["doctor", "--help"], [*HEAVY, "pcapy"]),
+        (["serve", "--help"], [*HEAVY, "asyncio"]),
         (["analyse", "-f", "jsonl", "fixtures/clean.pcap"], ["scapy", "pcapy", "rich", "jinja2"]),
+        (["report", "-f", "jsonl", "fixtures/clean.leaks.jsonl"], ["scapy", "rich", "phonenumbers", "jinja2"]),
+        (["policy", "check", "fixtures/o2-2012.policy.toml"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
+        (["config", "show"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
         (["requests", "fixtures/clean.pcap"], ["scapy", "rich", "phonenumbers", "publicsuffixlist"]),
     ],
     ids=" ".join,

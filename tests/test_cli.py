@@ -54,6 +54,10 @@ def test_exit_1_a_leak(capsys, capture):
     assert "44********23" in out
 
 
+def test_a_header_without_a_name_is_no_obstacle(capsys, capture):
+    assert run(capsys, "analyse", capture(request("/a", ": x", f"x-up-calling-line-id: {NUMBER}")))[0] == 1
+
+
 @pytest.mark.parametrize(
     ("flags", "code"),
     [

@@ -26,6 +26,8 @@ TARGETS = [
     f"http://u@other.example/?msisdn={NUMBER}",
     f"/{NUMBER}?" + "x" * 5000 + f"&msisdn={NUMBER}",
     "/a b",
+    f"/?u=http%3A%2F%2Fa%2F%3Fimei%3D00101001234567{2}",
+    "/?d={%22imei%22:%22001010012345672%22}",
 ]
 LINES = [
     "Accept: */*",
@@ -44,6 +46,10 @@ LINES = [
     "X-MSISDN: unknown",
     f"x_up_calling_line_id : {NUMBER}",
     f"X-Some-Msisdn: {NUMBER}",
+    f'Cookie: u={{"msisdn":"{NUMBER}"}}',
+    f"Cookie: u=%7B%22msisdn%22%3A%22{NUMBER}%22%7D; a=b",
+    "Authorization: Bearer eyJhIjoxfQ.eyJtc2lzZG4iOiI0NDc3MDA5MDAxMjMifQ.c2ln",
+    f"Referer: http://www.example/?u=http%3A%2F%2Fa%2F%3Fmsisdn%3D{NUMBER}",
     "no colon here",
     f" folded msisdn={NUMBER}",
     "X-Up-Subno: ab\r\n c",

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakscan import networks as module
+from leakscan import times
 from leakscan.errors import FileMistake
 from leakscan.model import Carrier
 from leakscan.networks import NetworkEntry, Networks
@@ -133,7 +134,7 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_lookup_agrees_with_a_search_of_all_ranges(host: int, ranges: list[tuple[int, int]]) -> None:
     nets = list(dict.fromkeys(ip_network(f"192.0.2.{start}/{length}", strict=False) for start, length in ranges))
     entries = tuple(
-        NetworkEntry(n, Carrier(str(net), None, None, None, ()), None, "unknown", (net,), module.ALWAYS, module.NEVER)
+        NetworkEntry(n, Carrier(str(net), None, None, None, ()), None, "unknown", (net,), times.ALWAYS, times.NEVER)
         for n, net in enumerate(nets, 1)
     )
     address = ip_address(f"192.0.2.{host}")

@@ -35,7 +35,7 @@ class Seen(NamedTuple):
 def spread(sightings: Sequence[Seen]) -> Spread:
     made = Spread()
     for client, value, program, domain, foreign, slot, family in sightings:
-        made.add(value, Manner(client, program, family, domain, foreign, slot))
+        made.add(value, Manner(client, client, program, family, domain, foreign, slot))
     return made
 
 

@@ -23,6 +23,9 @@ SPECS = [
     ("report.md", "markdown", "report.md"),
     ("report.html", "html", "report.html"),
     ("incident=report.md", "incident", "report.md"),
+    ("report.sarif", "sarif", "report.sarif"),
+    ("report.xml", "junit", "report.xml"),
+    ("github=annotations", "github", "annotations"),
     ("REPORT.JSON", "json", "REPORT.JSON"),
     ("a.b/report.x.md", "markdown", "a.b/report.x.md"),
     ("jsonl=report", "jsonl", "report"),
@@ -46,7 +49,7 @@ def test_what_cannot_be_is_refused(spec: str) -> None:
 def test_every_format_has_a_suffix_of_its_own() -> None:
     suffixes = [suffix for writer in FORMATS.values() for suffix in writer.suffixes]
     assert len(suffixes) == len(set(suffixes))
-    assert [name for name, writer in FORMATS.items() if not writer.suffixes] == ["incident"]
+    assert [name for name, writer in FORMATS.items() if not writer.suffixes] == ["incident", "github"]
 
 
 def only(folder: Path) -> list[str]:

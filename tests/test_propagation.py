@@ -12,10 +12,10 @@ from tests.builders import START_NS, pcap
 from tests.streams import frames, request
 
 HOUR = 3600 * 10**9
-TOKEN = "01AbCdEfGhIj"
-INJECTED = request("/", f"x-orange-id: {TOKEN}", host="shop.example")
-PASSED_ON = request(f"/pixel.gif?uid={TOKEN}", host="ads.example")
-STRANGER = request("/pixel.gif?uid=01ZzYyXxWwVv", host="ads.example")
+NUMBER = "447700900123"
+INJECTED = request("/", f"x-up-calling-line-id: {NUMBER}", host="shop.example")
+PASSED_ON = request(f"/pixel.gif?uid={NUMBER}", host="ads.example")
+STRANGER = request("/pixel.gif?uid=447700900999", host="ads.example")
 CLEAN = request("/style.css", host="shop.example")
 
 
@@ -35,12 +35,14 @@ def write(folder, requests, first=0):
 def test_in_any_order(capsys, tmp_path, order):
     write(tmp_path, order)
     code, result = analyse(capsys, tmp_path)
-    assert [leak["name"] for leak in result["leaks"]] == ["x-orange-id"]  # the line of the other is only a hint
+    assert [leak["name"] for leak in result["leaks"]] == [
+        "x-up-calling-line-id"
+    ]  # the line of the other is only a hint
     summary = result["summary"]
     assert {
         (row["name"], row["place"], row["confidence"], row["raised"], row["leaks"]) for row in summary["behaviours"]
     } == {
-        ("x-orange-id", "header", "confirmed", 0, 1),
+        ("x-up-calling-line-id", "header", "confirmed", 0, 1),
         ("uid", "query", "confirmed", 1, 1),
     }
     assert (summary["total"]["leaks"], summary["total"]["leaking_requests"], summary["total"]["subscribers"]) == (

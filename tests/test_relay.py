@@ -53,6 +53,33 @@ def test_the_same_as_in_one_process(always, capture, tmp_path, format_name):
     assert (here[0], "file.cut" in here[2]) == (1, True)
 
 
+def test_bodies_come_over_too(always, tmp_path):
+    (tmp_path / "key").write_bytes(b"k" * 16)
+    (tmp_path / "known.toml").write_text('[[known]]\nkind = "imsi"\nvalue = "001010123456789"\n')
+    bodies = [f"msisdn=4477009{number:05d}&x=001010123456789&y={'z' * 900}".encode() for number in range(500)]
+    path = tmp_path / "some.pcap"
+    path.write_bytes(
+        pcap(frames(b"".join(request("/", method="POST", body=body) for body in bodies), range(0, 900_000, 700)))
+    )
+    more = ("--bodies", "--known", str(tmp_path / "known.toml"), "--pseudonym-key", str(tmp_path / "key"))
+    arguments = ("-f", "jsonl", *more, str(path))
+    there = result(*arguments)
+    assert there == result("-j", "1", *arguments)
+    assert there[1].count('"place":"body","name":"x","rule":"known-value"') >= 500
+
+
+def test_neighbours_come_over_too(always, tmp_path):
+    arp = bytes(12) + b"\x08\x06\0\1\x08\0\6\4\0\1" + bytes(6) + bytes((192, 0, 2, 1)) + bytes(10)
+    path = tmp_path / "some.pcap"
+    path.write_bytes(pcap([*frames(request("/", "x-up-calling-line-id: 447700900123")), arp]))
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 16)
+    arguments = ("-f", "json", "--pseudonym-key", str(key), str(path))
+    here, there = result("-j", "1", *arguments), result(*arguments)
+    assert there == here
+    assert '"local_requests":1' in there[1]
+
+
 def test_when_it_pays(always, capture, monkeypatch):
     assert relay.pays([capture], None)
     assert not relay.pays([capture], 1)

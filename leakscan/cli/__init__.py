@@ -24,7 +24,10 @@ EXIT_BUG, EXIT_PIPE = 70, 141
 GC_THRESHOLDS = (50_000, 20, 50)
 
 #: A command, in a file of its name in this folder, in the order of `--help`.
-COMMANDS = ("analyse", "live", "requests", "compare", "redact", "evidence", "doctor")
+COMMANDS = (
+    "analyse", "live", "requests", "rules", "report", "baseline", "policy", "config", "compare", "redact", "evidence",
+    "serve", "doctor",
+)  # fmt: skip
 ALIASES = {"analyze": "analyse"}
 
 
@@ -51,6 +54,18 @@ def cli() -> None:
     Example:
       leakscan analyse capture.pcap
     """
+
+
+def leaf_commands() -> list[tuple[str, click.Command]]:
+    """Every command that does something, by its words: ("analyse", ...), ("baseline write", ...)."""
+    found: list[tuple[str, click.Command]] = []
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        if isinstance(command, click.Group):
+            found += [(f"{name} {inner}", part) for inner, part in command.commands.items()]
+        elif command is not None:
+            found.append((name, command))
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,38 +8,22 @@ from typing import Any
 
 import click
 
-from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_captures
+from leakscan.cli.options import CONFIDENCES, CommandLineOnly, Job, configured, reads_captures, shows_results
 
 
 @click.command(
     "analyse",
     epilog="Exit codes: 0 nothing that counts, 1 a leak, 2 usage, 3 something was not read, 70 internal error.",
 )
-@click.option("-f", "--format", type=click.Choice(FORMATS), default="table", show_default=True, help="Of stdout.")
-@click.option(
-    "-o", "--output", "outputs", multiple=True, metavar="FILE",
-    help="Also write to FILE, in the format of its suffix (.txt .jsonl .json .csv .md .html), or FORMAT=FILE. "
-    "Repeatable.",
-)  # fmt: skip
-@click.option(
-    "--fail-on", type=click.Choice(["none", *SEVERITIES]), default="medium", show_default=True,
-    help="Exit with 1 for a leak at least this severe.",
-)  # fmt: skip
+@shows_results
 @click.option(
     "--min-confidence", type=click.Choice(CONFIDENCES), default="probable", show_default=True,
     help="What is less sure is not shown and does not count.",
 )  # fmt: skip
 @click.option(
-    "--strict", is_flag=True, default=False, help="Exit with 3 when something was not read, even if there is a leak."
-)
-@click.option("--allow-inconclusive", is_flag=True, default=False, help="Accept captures without a readable request.")
-@click.option("--exit-zero", is_flag=True, default=False, help="Exit with 0 where it would be 1 or 3.")
-@click.option(
-    "--show-values",
-    is_flag=True,
-    default=False,
+    "--show-values", cls=CommandLineOnly, is_flag=True, default=False,
     help="Show identifiers as they were sent. The result is personal data.",
-)
+)  # fmt: skip
 @click.option(
     "--pseudonym-key",
     metavar="FILE",
@@ -49,6 +33,7 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
 @click.option(
     "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
 )
+@click.option("--rules", metavar="FILE", default=None, help="TOML: more names to look for (docs/detectors/README.md).")
 @click.option(
     "--asn-db", metavar="FILE", default=None,
     help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
@@ -61,6 +46,7 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
     "--known", metavar="FILE", default=None,
     help="TOML: your own identifiers, to be found in every form and place (docs/known.md).",
 )  # fmt: skip
+@click.option("--bodies", is_flag=True, default=False, help="Search the bodies of requests, too.")
 @click.option(
     "--evidence", metavar="DIR", default=None,
     help="Also write an evidence pack: findings with frames, offsets and hashes, for others to check.",
@@ -69,10 +55,13 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job, reads_ca
     "-j", "--jobs", type=click.IntRange(1), default=None, metavar="N",
     help="Scan several captures at once, on N cores; all there are by default.",
 )  # fmt: skip
+@click.option("--since", metavar="TIME", default=None, help="Only requests from this time on: 2012-01-25T14:00Z.")
+@click.option("--until", metavar="TIME", default=None, help="Only requests before this time; a date: to its end.")
 @click.option(
-    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
-    help="Colour in the table; NO_COLOR in the environment turns auto off.",
+    "--max-drops", type=click.FloatRange(0, 100), metavar="PERCENT", default=None,
+    help="Exit with 3 when more of the frames were dropped while capturing, as far as a pcapng says so.",
 )  # fmt: skip
+@configured
 @reads_captures
 def command(captures: Sequence[str], verbose: bool, **flags: Any) -> Job:
     """Find leaked identifiers in captures.
@@ -83,6 +72,7 @@ def command(captures: Sequence[str], verbose: bool, **flags: Any) -> Job:
     Examples:
       leakscan analyse capture.pcap
       leakscan analyse --networks networks.toml -o leaks.jsonl day1.pcap.gz day2.pcap.gz
+      leakscan analyse --policy partners.toml -o leakscan.sarif recordings/
       ssh host tcpdump -U -w - | leakscan analyse -
     """
     from leakscan.job import Options, analyse

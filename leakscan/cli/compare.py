@@ -82,4 +82,4 @@ def command(client: str, server: str | None, verbose: bool, **flags: Any) -> Job
     from leakscan.job import Options
 
     captures = [client] if server is None else [client, server]
-    return partial(compare, Options(captures=captures, responses=False, jobs=1, **flags))
+    return partial(compare, Options(captures=captures, responses=False, bodies=False, rules=None, jobs=1, **flags))

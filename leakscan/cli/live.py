@@ -12,7 +12,7 @@ from leakscan.cli.analyse import command as analyse
 from leakscan.cli.options import DURATION, Job, size
 
 #: Flags of `analyse` that mean nothing here. All others are the same, and the same objects.
-NOT_HERE = {"captures", "jobs", "progress"}
+NOT_HERE = {"captures", "jobs", "progress", "since", "until", "max_drops"}
 
 
 @click.command(

@@ -63,7 +63,8 @@ class Comparison(Scan):
         self._on_bytes = on_bytes
         self._sieve = sieve
         names = list(dict.fromkeys([*client.names, *server.names]))
-        super().__init__(server.reading(losses, on_bytes, sieve), names, settings)
+        self._server = server.reading(losses, on_bytes, sieve)
+        super().__init__(self._server, names, settings)
         #: What the client's side lost. Where both sides are one capture, it is the same and counts once.
         self._client_losses = Losses() if client.names == server.names else losses
         self._changes = Changes(self.concealer)
@@ -93,7 +94,7 @@ class Comparison(Scan):
         self._clock = estimate(*(self._sample(side) for side in self._sides))
         client_reading = self._sides[0].reading(self._client_losses, self._on_bytes, self._sieve)
         client = self._sides[0].messages(client_reading)
-        server = self._sides[1].messages(self._reading)
+        server = self._sides[1].messages(self._server)
         pairs = Pairs(self._clock or Clock(0, 0, 0, 0))
         for pairing in pairs.pairs(client, server):
             yield from self._compared(pairing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from functools import partial
 
@@ -10,22 +9,33 @@ from leakscan.compare import Comparison, Side
 from leakscan.errors import UsageError
 from leakscan.formats.compared import outcome
 from leakscan.interrupt import Gate
-from leakscan.job import EXIT_LEAK, EXIT_UNREAD, VALUES_SHOWN, Options, files_of, run, settings_of, warn, writers_of
-from leakscan.job import outcome as outcome_of
+from leakscan.job import (
+    EXIT_LEAK,
+    EXIT_UNREAD,
+    VALUES_SHOWN,
+    Options,
+    files_of,
+    finish,
+    gate_rules,
+    open_writers,
+    run,
+    settings_of,
+    wanted_outputs,
+    warn,
+)
 from leakscan.losses import Losses
-from leakscan.output import parse_output
 from leakscan.progress import Progress
 from leakscan.sources import expand
 
 
 def compare(options: Options) -> int:
     """What the network did between the first capture of `options` and the second, or in the only one; the exit code."""
-    files = files_of(options)
-    wanted = [parse_output(spec) for spec in options.outputs]
+    files, rules = files_of(options), gate_rules(options)
+    wanted = wanted_outputs(options)
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
         losses = Losses(partial(warn, progress.say))
         client, server = _sides(options, losses)
-        writers = writers_of(options, wanted, False, stack)
+        writers = open_writers(stack, options, wanted, False)
         if options.show_values:
             progress.say(VALUES_SHOWN)
         names = list(dict.fromkeys([*client.names, *server.names]))
@@ -35,16 +45,14 @@ def compare(options: Options) -> int:
         def on_bytes(count: int) -> None:
             progress.advance(count // rounds)
 
-        settings = settings_of(options, files)
+        settings = settings_of(options, files, rules)
         comparison = Comparison(client, server, losses, settings, on_bytes, options.sieve)
         stopped = run(comparison, writers, losses, False, Gate())
         progress.stop()
         summary = comparison.to_dict()
-        for writer in writers:
-            writer.end(summary)
-        sys.stdout.flush()
         if not options.quiet:
-            progress.say(f"{outcome(summary['comparison'])}; {outcome_of(comparison.summary)}")
+            progress.say(outcome(summary["comparison"]))
+        finish(summary, rules, writers, options, progress.say)
     return stopped or _exit_code(comparison, options)
 
 

@@ -4,9 +4,9 @@ Name first: one dict access tells which signatures of the catalogue know a field
 the value's readings (encodings.py), from the plain one on, pass through the signature's checks until one is valid.
 What a finding is worth is the ladder: a known name with a valid value is confirmed (or as much as the signature
 allows); with a value that is plausible only, probable if the network writes the place; a placeholder is counted and no
-finding; a name that only tells by a word in it, with a valid value, is probable. A valid value under any other name is
-nothing: digits are not evidence. Digits backwards or swapped without a sign of it are believed only where nothing else
-fits and the range is assigned, and are probable at most.
+finding; a name that only tells by a word in it, with a valid value, is probable. A valid value alone, under any other
+name, is a hint: digits are not evidence. Digits backwards or swapped without a sign of it are believed only where
+nothing else fits and the range is assigned, and are probable at most.
 
 One value of a field gives one match, the best. A value that packs several (JSON, `X-Network-Info`, attribute lists)
 gives one for each part that its own name tells, and the part's name follows the rule's: `x-network-info.msisdn`. Under
@@ -19,10 +19,11 @@ value; those of encodings.py, nested.py and catalogue.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 from leakscan import nested
@@ -37,6 +38,7 @@ from leakscan.detectors import (
     location,
     meid,
     msisdn,
+    names,
     node,
     profile,
     scan,
@@ -47,9 +49,10 @@ from leakscan.detectors.verdict import ENCRYPTED, HASHED, NO, PLACEHOLDER, PLAIN
 from leakscan.losses import Losses
 from leakscan.model import CONFIDENCES, SEVERITIES, Field, Match
 
-__all__ = ["DETECTORS", "builtin", "catalogue_version", "detect", "examine"]
+__all__ = ["DETECTORS", "builtin", "detect", "examine", "with_rules"]
 
 MAX_PARTS = 64
+MAX_NAMELESS = 8
 MAX_ANSWERS = 4096
 MAX_ANSWER_CHARS = 256
 _ATTRIBUTES = re.compile(r"[;,|&?#\s\0]+")
@@ -89,24 +92,33 @@ class _Value:
         return encodings.guesses(self, self.effort, self.depth)
 
 
-def detect(fields: Iterable[Field], losses: Losses, catalogue: Catalogue | None = None) -> list[Match]:
-    """All identifiers in the fields of one request, in the fields' order."""
+def detect(fields: Sequence[Field], losses: Losses, catalogue: Catalogue | None = None) -> list[Match]:
+    """All identifiers in the fields of one request: those with a name in the fields' order, then values alone."""
     if catalogue is None:
         catalogue = builtin()
     matches: list[Match] = []
+    unknown: list[Field] = []
     seen = catalogue.seen
     for field in fields:
         signatures = seen.get(field[1])
         if signatures is None:
             signatures = catalogue.lookup(field[1])
+        found: Sequence[Match] = ()
         if signatures:
-            matches.extend(_answer(field, signatures, losses, catalogue))
+            found = _answer(field, signatures, losses, catalogue)
         elif scan.names_inside(field[2]):
-            matches.extend(_named_inside(field, losses, catalogue))
-    return matches
+            found = _named_inside(field, losses, catalogue)
+        if found:
+            matches.extend(found)
+        else:
+            unknown.append(field)
+    if unknown and scan.speaks("\n".join([field[2] for field in unknown])):
+        for field in unknown:
+            matches.extend(_alone(field, catalogue))
+    return _with_company(matches, fields, catalogue) if matches else matches
 
 
-def _answer(field: Field, signatures: Iterable[Signature], losses: Losses, catalogue: Catalogue) -> Iterable[Match]:
+def _answer(field: Field, signatures: Iterable[Signature], losses: Losses, catalogue: Catalogue) -> Sequence[Match]:
     """`examine`, remembered: a subscriber's header comes with every request."""
     answers = catalogue.answers
     known = answers.get(field)
@@ -163,9 +175,39 @@ def builtin() -> Catalogue:
     return parse("signatures.toml", (resources.files(__name__) / "signatures.toml").read_bytes(), FORMATS)
 
 
-def catalogue_version() -> str:
-    """Date and hash of the built-in catalogue: "2026-01-31 0123456789ab"."""
-    return builtin().version
+def with_rules(path: str | Path) -> Catalogue:
+    """The built-in catalogue with the rules of the operator's file. Raises FileMistake."""
+    return builtin().with_rules(path, FORMATS)
+
+
+def _alone(field: Field, catalogue: Catalogue) -> list[Match]:
+    """What a value is whose name says nothing."""
+    found: list[Match] = []
+    for candidate in scan.candidates(field.value):
+        signature = catalogue.alone.get(candidate.kind)
+        if signature is None or PLACE_CLASSES.get(field.place) not in signature.places:
+            continue
+        for name in signature.formats:
+            verdict = _checked(DETECTORS[name], candidate.text, signature)
+            if verdict.grade == VALID:
+                found.append(_match(field, signature, verdict, ()))
+                break
+    return _best(found)
+
+
+def _with_company(matches: list[Match], fields: Sequence[Field], catalogue: Catalogue) -> list[Match]:
+    """Of what counts only beside other names a hint is left where they are missing."""
+    kept: list[Match] = []
+    present: set[str] | None = None
+    for match in matches:
+        signature = catalogue.signatures.get(match.rule)
+        if signature is not None and signature.beside:
+            if present is None:
+                present = {names.key(field.name) for field in fields}
+            if not present.issuperset(map(names.key, signature.beside)):
+                match = replace(match, confidence=CONFIDENCES[0])
+        kept.append(match)
+    return kept
 
 
 def _whole(field: Field, value: _Value, signature: Signature, found: list[Match]) -> tuple[bool, bool]:
@@ -245,7 +287,7 @@ def _match(field: Field, signature: Signature, verdict: Verdict, chain: tuple[st
         severity=_severity(identifier, signature, verdict),
         rotating=signature.rotating or verdict.rotating,
         origin="client-sent" if signature.added_by in CLIENT_SIDE else "unknown",
-        evidence=(WORD_EVIDENCE if signature.words else NAME_EVIDENCE, *_form_evidence(verdict), *verdict.evidence),
+        evidence=(_name_evidence(signature), *_form_evidence(verdict), *verdict.evidence),
         carriers=verdict.carriers or signature.carriers,
         home=verdict.home,
         spans=(field.value,) if field.value != verdict.value else (),
@@ -257,8 +299,9 @@ def _form_evidence(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _confidence(field: Field, signature: Signature, verdict: Verdict) -> str:
-    """A plausible value is worth one step less than a valid one, and a hint where clients write what they like. A hash
-    is never more than probable, but it is not a chance value either when the name says of what."""
+    """A plausible value is worth one step less than a valid one, and a hint where clients write what they like, unless
+    it is long and the name means nothing else. A hash is never more than probable, but it is not a chance value either
+    when the name says of what."""
     certain, probable, hint = CONFIDENCES[::-1]
     if GUESSED in verdict.evidence:
         return min(probable, signature.confidence, key=CONFIDENCES.index)
@@ -267,7 +310,14 @@ def _confidence(field: Field, signature: Signature, verdict: Verdict) -> str:
     by_network = PLACE_CLASSES[field.place] in ("header", "cookie")
     if verdict.form == HASHED and (by_network or signature.identifier in ("msisdn", "imsi")):
         return probable
-    return probable if by_network and signature.confidence == certain else hint
+    long = verdict.form == PLAIN and len(verdict.value) >= MIN_LONG_DIGITS and signature.identifier in NUMBERED
+    return probable if (by_network or long) and signature.confidence == certain else hint
+
+
+def _name_evidence(signature: Signature) -> str:
+    if signature.alone:
+        return VALUE_EVIDENCE
+    return WORD_EVIDENCE if signature.words else NAME_EVIDENCE
 
 
 def _severity(identifier: str, signature: Signature, verdict: Verdict) -> str:
@@ -293,8 +343,10 @@ def _parts(field: Field, value: _Value, outer: Signature, catalogue: Catalogue) 
     the signature gives; a list of `name=value`. Encoded or not. A part without a name has that of the whole."""
     found: list[Match] = []
     placeholder = False
-    for text, chain in value:
-        parts, chain = _taken_apart(text, chain, outer)
+    opened = [_taken_apart(text, chain, outer) for text, chain in value]
+    if outer.formats[0] == ATTRIBUTES:
+        opened += [(_nameless(text), chain) for text, chain in value]
+    for parts, chain in opened:
         for name, piece in parts:
             known = catalogue.lookup(name) if name else ()
             bare = not name or (len(parts) == 1 and not known)
@@ -310,7 +362,7 @@ def _parts(field: Field, value: _Value, outer: Signature, catalogue: Catalogue) 
                 if verdict.grade > PLACEHOLDER:
                     match = _match(field, inner, verdict, chain + deeper)
                     found.append(match if inner is outer else _under(match, outer, inner))
-        if found:
+        if any(match.confidence != CONFIDENCES[0] for match in found):
             break
     return found, placeholder
 
@@ -351,9 +403,12 @@ def _taken_apart(
         return members, chain if chain[-1:] == ("jwt",) else (*chain, "json")
     pieces = [piece.strip() for piece in _ATTRIBUTES.split(text, MAX_PARTS) if piece]
     pairs = [(mark[0], mark[1].strip(encodings.TRIMMED)) for mark in map(_attribute, pieces) if mark]
-    if not pairs and outer is not None and outer.formats[0] == ATTRIBUTES:
-        pairs = [("", piece) for piece in pieces[:1]]
     return pairs, chain
+
+
+def _nameless(text: str) -> list[tuple[str, str]]:
+    """The whole and its pieces, none under a name."""
+    return [("", piece) for piece in (text, *_ATTRIBUTES.split(text, MAX_NAMELESS)[:MAX_NAMELESS])]
 
 
 def _attribute(piece: str) -> tuple[str, str] | None:
@@ -383,11 +438,12 @@ def _best(found: list[Match]) -> list[Match]:
     return list(kept.values())
 
 
-NAME_EVIDENCE = "known name"
-WORD_EVIDENCE = "telling name"
-INSIDE_EVIDENCE = "named inside the value"
+NAME_EVIDENCE, WORD_EVIDENCE = "known name", "telling name"
+INSIDE_EVIDENCE, VALUE_EVIDENCE = "named inside the value", "value alone"
 GUESSED = "only when read backwards or swapped"
 CLIENT_SIDE = ("app", "device")
+#: Kinds of which a plausible value counts in a parameter, too; a wrong check digit makes an IMEI anything.
+NUMBERED, MIN_LONG_DIGITS = ("msisdn", "imsi", "iccid"), 9
 DEVICE_IDS = ("device_id", "advertising_id", "mac")
 #: What an identifier is worth when it is plainly readable (docs/formats.md).
 SEVERITY_OF: Mapping[str, str] = {
@@ -415,15 +471,20 @@ ATTRIBUTES = "attributes"
 DETECTORS: Mapping[str, Detector] = {
     "msisdn": Detector(msisdn.check, "msisdn", msisdn.is_sure, msisdn.is_doubtful),
     "msisdn-strict": Detector(msisdn.check_strict, "msisdn"),
-    "msisdn-plus": Detector(msisdn.check_plus, "msisdn"),
     "msisdn-national": Detector(msisdn.check_national, "msisdn"),
+    "msisdn-without-code": Detector(msisdn.check_without_code, "msisdn"),
     "imsi": Detector(imsi.check, "imsi", imsi.is_sure),
     "imsi-strict": Detector(imsi.check_strict, "imsi"),
+    "imsi-alone": Detector(imsi.check_alone, "imsi"),
     "imei": Detector(imei.check, "imei", imei.is_sure, imei.is_doubtful),
     "imei-strict": Detector(imei.check_strict, "imei"),
+    "imei-digest": Detector(imei.check_digest, "imei"),
     "iccid": Detector(iccid.check, "iccid", iccid.is_sure),
+    "iccid-strict": Detector(iccid.check_strict, "iccid"),
+    "eid": Detector(iccid.check_eid, "iccid"),
     "iccid-docomo": Detector(iccid.check_docomo, "iccid"),
     "meid": Detector(meid.check, "meid_esn"),
+    "meid-strict": Detector(meid.check_strict, "meid_esn"),
     "meid-jphone": Detector(meid.check_jphone, "meid_esn"),
     "opaque": Detector(token.check_opaque),
     "encrypted": Detector(token.check_encrypted),
@@ -434,6 +495,8 @@ DETECTORS: Mapping[str, Detector] = {
     "subno": Detector(token.check_subno),
     "sprint": Detector(token.check_sprint),
     "nai": Detector(token.check_nai),
+    "supi": Detector(token.check_supi),
+    "login": Detector(token.check_login),
     "dcm-guid": Detector(token.check_dcm_guid),
     "docomo-uid": Detector(token.check_docomo_uid),
     "guid-switch": Detector(token.check_guid_switch),
@@ -469,5 +532,5 @@ DETECTORS: Mapping[str, Detector] = {
     "model": Detector(device.check_model),
 }
 #: Formats that say yes to what is not theirs, so the others of a signature are asked first.
-TAKE_ANYTHING = frozenset(("opaque", "encrypted", "profile-text", "node-text"))
+TAKE_ANYTHING = frozenset(("opaque", "encrypted", "login", "profile-text", "node-text"))
 FORMATS = frozenset((*DETECTORS, ATTRIBUTES))

@@ -1,4 +1,4 @@
-"""The catalogue: which names may hold what, read from `signatures.toml`.
+"""The catalogue: which names may hold what, read from `signatures.toml` and the operator's own file of rules.
 
 In: TOML, one table per signature (docs/detectors/README.md explains the keys). Out: `Catalogue`, whose `lookup(name)`
 costs one dict access for a name seen before. A mistake raises `FileMistake` naming file, entry and key.
@@ -12,8 +12,9 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from leakscan.detectors import names
@@ -22,6 +23,7 @@ from leakscan.losses import Losses
 from leakscan.model import CONFIDENCES, SEVERITIES, Field, Match
 
 MAX_NAMES = 8192
+MAX_RULES_BYTES = 4 << 20
 
 IDENTIFIERS = (
     "msisdn",
@@ -60,7 +62,11 @@ PLACE_CLASSES: Mapping[str, str] = {
     "part": "part",
 }
 
+#: What a value may be under a name that nobody knows (scan.py).
+ALONE = ("msisdn", "imsi", "imei", "iccid", "identity", "acr")
+
 _PLMN = re.compile(r"\d{3}-\d{2,3}", re.ASCII)
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,38 +90,54 @@ class Signature:
     rotating: bool = False
     region: str = ""  # ISO 3166: the country of national numbers under this name
     parts: tuple[str, ...] = ()  # names of the comma-separated parts of a composite value
+    beside: tuple[str, ...] = ()  # names that must be in the request, too; else the finding is a hint
+    alone: str = ""  # instead of names: one of ALONE
     literal: str = ""  # user-agent only: what must stand in the value ...
     pattern: re.Pattern[str] | None = None  # ... and where the identifier (group 1) is
 
 
 class Catalogue:
-    """Signatures by name. Read-only, but for the memory of names."""
+    """Signatures by name. Read-only, but for the memory of names. Of two with one id the later holds."""
 
     def __init__(self, version: str, signatures: Iterable[Signature]) -> None:
-        self.version = version  # date and hash
+        self.version = version  # date and hash, and the hash of the rules that were added
         self.signatures: Mapping[str, Signature] = {entry.id: entry for entry in signatures}
+        backwards = reversed(self.signatures.values())  # of two the first holds
+        self.alone: Mapping[str, Signature] = {entry.alone: entry for entry in backwards if entry.alone}
         self._by_key: dict[str, list[Signature]] = {}
         self._by_word: list[tuple[str, Signature]] = []
         for entry in self.signatures.values():
             for name in entry.names:
                 self._by_key.setdefault(names.key(name), []).append(entry)
-            self._by_word.extend((f"-{word}-", entry) for word in entry.words)
+            self._by_word.extend((names.words(word), entry) for word in entry.words)
         self.seen: dict[str, tuple[Signature, ...]] = {}
         self.answers: dict[Field, tuple[list[Match], Losses]] = {}  # kept by `detect`
 
     def lookup(self, name: str) -> tuple[Signature, ...]:
-        """The signatures of a name as on the wire; those for its words when the name itself is unknown."""
+        """The signatures of a name as on the wire; those for its words in the places where the name is unknown."""
         found = self.seen.get(name)
         if found is None:
-            known = self._by_key.get(names.key(name))
-            if known is None:
-                spread = names.words(name)
-                known = [entry for word, entry in self._by_word if word in spread]
-            found = tuple(dict.fromkeys(known))
+            found = self._found(name)
             if len(self.seen) >= MAX_NAMES:
                 self.seen.clear()
             self.seen[name] = found
         return found
+
+    def _found(self, name: str) -> tuple[Signature, ...]:
+        known = self._by_key.get(names.key(name), [])
+        taken = frozenset(place for entry in known for place in entry.places)
+        spread = names.words(name)
+        telling = (entry for word, entry in self._by_word if word in spread)
+        rest = [replace(entry, places=entry.places - taken) for entry in dict.fromkeys(telling)]
+        return (*dict.fromkeys(known), *(entry for entry in rest if entry.places))
+
+    def with_rules(self, path: str | Path, formats: Collection[str]) -> Catalogue:
+        """This catalogue with the operator's rules before it: of two that find the same, theirs is named."""
+        content = _read(path)
+        own = _signatures(str(path), _table(str(path), content), formats)
+        ids = {entry.id for entry in own}
+        rest = [entry for entry in self.signatures.values() if entry.id not in ids]
+        return Catalogue(f"{self.version} with rules {_digest(content)}", [*own, *rest])
 
     def explain(self, rule: str) -> str:
         """What a rule looks for, in one line; of a part of a composite value (`x-network-info.msisdn`) both lines."""
@@ -126,20 +148,55 @@ class Catalogue:
 
 def parse(file: str, content: bytes, formats: Collection[str]) -> Catalogue:
     """Reads a catalogue; `formats` are the checks there are. `file` names it in errors."""
-    try:
-        table = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as mistake:
-        raise FileMistake(file, "", str(mistake)) from mistake
+    table = _table(file, content)
     made = table.pop("date", None)
     if not isinstance(made, date):
         raise FileMistake(file, "date", "a TOML date is needed here")
-    signatures = [_signature(file, entry, keys, formats) for entry, keys in table.items()]
-    return Catalogue(f"{made.isoformat()} {hashlib.sha256(content).hexdigest()[:12]}", signatures)
+    return Catalogue(f"{made.isoformat()} {_digest(content)}", _signatures(file, table, formats))
+
+
+def parse_rules(path: str | Path, formats: Collection[str]) -> Catalogue:
+    """The operator's rules alone."""
+    content = _read(path)
+    return Catalogue(f"rules {_digest(content)}", _signatures(str(path), _table(str(path), content), formats))
+
+
+def _read(path: str | Path) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_RULES_BYTES + 1)
+    except OSError as error:
+        raise FileMistake(str(path), "", error.strerror or "cannot be read") from error
+    if len(content) > MAX_RULES_BYTES:
+        raise FileMistake(str(path), "", f"holds more than {MAX_RULES_BYTES} bytes, that is no file of rules")
+    return content
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _table(file: str, content: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as mistake:
+        raise FileMistake(file, "", str(mistake)) from mistake
+
+
+def _signatures(file: str, table: dict[str, Any], formats: Collection[str]) -> list[Signature]:
+    """The entries of a file; its `date`, which the operator's need not have, is none."""
+    return [
+        _signature(file, entry, keys, formats)
+        for entry, keys in table.items()
+        if not (entry == "date" and isinstance(keys, date))
+    ]
 
 
 def _signature(file: str, entry: str, keys: Any, formats: Collection[str]) -> Signature:
     if not isinstance(keys, dict):
         raise FileMistake(file, entry, "a table is needed here")
+    if not _ID.fullmatch(entry):  # a dot stands between a list's rule and its part's
+        raise FileMistake(file, entry, "the name of an entry has letters, digits, - and _, at most 64")
     for key in keys:
         if key not in KEYS:
             raise FileMistake(file, f"{entry}.{key}", f"unknown key; there are {', '.join(KEYS)}")
@@ -149,9 +206,9 @@ def _signature(file: str, entry: str, keys: Any, formats: Collection[str]) -> Si
             values[key] = _value(file, f"{entry}.{key}", keys[key], kind, formats if key == "formats" else allowed)
         elif needed:
             raise FileMistake(file, f"{entry}.{key}", "missing")
-    if "places" in values:
-        values["places"] = frozenset(values["places"])
-    if "names" not in values and "words" not in values:
+    if "places" in values or "alone" in values:
+        values["places"] = frozenset(values.get("places", PLACES))
+    if not {"names", "words", "alone"} & set(values):
         values["names"] = (entry,)
     if "pattern" in values:
         values["names"] = ("user-agent",)
@@ -199,6 +256,8 @@ KEYS: Mapping[str, tuple[type, Collection[str], bool]] = {
     "rotating": (bool, (), False),
     "region": (str, (), False),
     "parts": (tuple, (), False),
+    "beside": (tuple, (), False),
+    "alone": (str, ALONE, False),
     "literal": (str, (), False),
     "pattern": (str, (), False),
     "explain": (str, (), True),

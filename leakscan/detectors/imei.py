@@ -8,9 +8,10 @@ Why it matters: it names the device for its whole life, whatever SIM card, accou
 
 What counts: under a known name, 15 digits with a right check digit; 15 with a spare 0, 16 or 14 digits that begin with
 the prefix of a body that allocates. Others of these lengths are probable when the network wrote them. Under a name
-that may hold anything, the check digit and the prefix must be right.
+that may hold anything, the check digit must be right and the prefix one of those in use.
 
-What does not: 15 digits elsewhere: one in ten passes the check. `imei=1`, UUIDs, zeros, counting rows, placeholders.
+What does not: 15 digits elsewhere: one in ten passes the check, one in two hundred the prefix, too; those are hints.
+`imei=1`, UUIDs, zeros, counting rows, placeholders.
 
 Example: `x-up-3gpp-imeisv: 00101001-234567-03`
 
@@ -28,6 +29,7 @@ from leakscan.detectors.verdict import (
     REJECTED,
     VALID,
     Verdict,
+    digest,
     digits_only,
     hidden,
     is_dummy,
@@ -36,20 +38,26 @@ from leakscan.detectors.verdict import (
 
 TAC_AND_SERIAL = 14
 _SEPARATORS = re.compile(r"[ ./-]")
-_PREFIXED = re.compile(r"(?:urn:gsma:)?imei(?:sv)?[:=-]", re.IGNORECASE)  # RFC 7254, TS 29.571
-_WITH_VERSION = re.compile(r"\d{14,15},\d{1,2}", re.ASCII)
+_ANDROID_ID = re.compile(r"[0-9A-Fa-f]{14,16}")  # what programs send where they may not read the IMEI
+_WRITTEN = re.compile(r"\d{8}-\d{6}-\d\d", re.ASCII)  # AABBBBBB-CCCCCC-EE, IMEISV
+#: `urn:gsma:imei:` of RFC 7254, `imei-` of TS 29.571, and what people write.
+_LABEL = re.compile(r"(?:urn:gsma:|[a-z_-]{0,16})imei(?:sv)?[a-z_ ]{0,8}[:=/-]\s*", re.IGNORECASE)
+_BEHIND = re.compile(r"(?<=\d)\s*[,;|].*|(?<=\d{14})/\d\d?|(?<=\d{15})/\d\d?", re.ASCII | re.DOTALL)
 
 
 def check(value: str, signature: Signature) -> Verdict:
     """An IMEI or IMEISV under a name that is known."""
-    text = _PREFIXED.sub("", value.strip(), count=1)
-    if _WITH_VERSION.fullmatch(text):
-        text = text.partition(",")[0]
+    text = value.strip()
+    if found := _LABEL.match(text):
+        text = text[found.end() :]
+    text = _BEHIND.sub("", text, count=1)
     if is_dummy(text):
         return IS_PLACEHOLDER
-    digits = _SEPARATORS.sub("", text)
+    digits = _SEPARATORS.sub("", text).rstrip("Ff")
     if not digits_only(digits):
-        return masked(text) or hidden(text, signature.confidence) or REJECTED
+        return (
+            REJECTED if _ANDROID_ID.fullmatch(text) else masked(text) or hidden(text, signature.confidence) or REJECTED
+        )
     if is_dummy(digits) or is_dummy(digits[:TAC_AND_SERIAL]):
         return IS_PLACEHOLDER
     normal = digits[:TAC_AND_SERIAL]
@@ -65,9 +73,18 @@ def check(value: str, signature: Signature) -> Verdict:
 
 
 def check_strict(value: str, signature: Signature) -> Verdict:
-    """An IMEI under a name that may hold anything: prefix and check digit must be right."""
+    """An IMEI under a name that may hold anything: the check digit must be right, or the form the written one, and the
+    prefix one of those in use."""
     verdict = check(value, signature)
-    return verdict if verdict.grade == VALID and is_sure(verdict) else REJECTED
+    certain = CHECK_DIGIT in verdict.evidence or _WRITTEN.fullmatch(value.strip())
+    live = verdict.value[:2] in LIVE_PREFIXES and verdict.value[:3] != "000"
+    return verdict if verdict.grade == VALID and certain and live else REJECTED
+
+
+def check_digest(value: str, signature: Signature) -> Verdict:
+    """The hash of an IMEI, under a name that says both."""
+    verdict = digest(value.strip())
+    return REJECTED if verdict is None else verdict._replace(grade=VALID)
 
 
 def is_sure(verdict: Verdict) -> bool:
@@ -90,6 +107,8 @@ def luhn(digits: str) -> bool:
 
 
 CHECK_DIGIT = "check digit"
+#: Devices of the last twenty years, and those of tests (TACs 00100000 and up; zeros are how numbers are padded).
+LIVE_PREFIXES = ("00", "01", "35", "86", "91", "98", "99")
 #: Digits -> what the form is called; 15 with a right check digit aside.
 FORMS = {14: "without check digit", 15: "spare 0 as check digit", 16: "IMEISV"}
 #: Reporting body identifiers: who allocates, or allocated.

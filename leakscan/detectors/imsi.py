@@ -8,10 +8,11 @@ Why it matters: it names the subscription for as long as the card lives, tells t
 surveillance equipment asks for. It was never meant to leave the mobile network.
 
 What counts: under a known name, 14 or 15 digits that begin with the code of an assigned network (001-01 and 999-99
-are test and private ones). Fewer digits, or a code that nobody has, count as probable.
+are test and private ones); where codes of two and of three digits begin alike, both are named. Fewer digits, or a code
+that nobody has, count as probable.
 
-What does not: 15 digits under any other name: one in forty random ones begins with the code of a
-network. Placeholders.
+What does not: 15 digits under any other name: one in forty random ones begins with the code of a network. Those are
+hints, unless they pass for an IMEI. Placeholders.
 
 Example: `x-nokia-imsi: 001010123456789`
 
@@ -23,6 +24,7 @@ from __future__ import annotations
 import re
 
 from leakscan.detectors.catalogue import Signature
+from leakscan.detectors.imei import LIVE_PREFIXES, luhn
 from leakscan.detectors.verdict import (
     IS_PLACEHOLDER,
     PLAUSIBLE,
@@ -42,24 +44,28 @@ USUAL_DIGITS = (14, 15)
 _NAI = re.compile(r"(?:([A-Za-z0-9.-]{1,253})!)?(?:imsi)?(\d{6,16})@(.+)", re.ASCII | re.DOTALL)
 #: How the access was authenticated, TS 23.003 clauses 14.3 and 19.3: EAP-AKA, EAP-SIM, EAP-AKA'.
 _AUTHENTICATED = ("0", "1", "6")
+_LABEL = re.compile(r"[a-z_-]{0,16}(?:imsi|supi)[a-z_-]{0,8}\s?[=:-]\s*", re.IGNORECASE)  # `imsi-` is 5G's, TS 29.571
+_FIRST = re.compile(r"\s*[,;|]")
 _REALM = re.compile(r"(?:^|\.)mnc(\d{2,3})\.mcc(\d{3})(?:\.|$)", re.ASCII | re.IGNORECASE)
-_SEPARATORS = re.compile(r"[ -]")
+_SEPARATORS = re.compile(r"[ ./-]")
 
 
 def check(value: str, signature: Signature) -> Verdict:
     """An IMSI under a name that is known, plain or as the user part of a NAI."""
     text = value.strip()
-    if text[:5].lower() == "imsi-":  # 5G's SUPI, TS 29.571
-        text = text[5:]
+    if found := _LABEL.match(text):
+        text = text[found.end() :]
     home: tuple[str, ...] = ()
     if found := _NAI.fullmatch(text):
         home = realm_plmns(found[1] or found[3])
         text = of_realm(found[2], home) or found[2]
         if text[0] in _AUTHENTICATED and (len(text) > max(USUAL_DIGITS) or not plmns(text)):
             text = text[1:]
+    else:
+        text = _FIRST.split(text, maxsplit=1)[0]
     if is_dummy(text):
         return IS_PLACEHOLDER
-    digits = _SEPARATORS.sub("", text)
+    digits = _SEPARATORS.sub("", text).rstrip("Ff")
     if not digits_only(digits):
         return masked(text) or hidden(text, signature.confidence) or REJECTED
     if not MIN_DIGITS <= len(digits) <= max(USUAL_DIGITS):
@@ -75,6 +81,14 @@ def check_strict(value: str, signature: Signature) -> Verdict:
     """An IMSI under a name that may hold anything."""
     verdict = check(value, signature)
     return verdict if verdict.grade == VALID else REJECTED
+
+
+def check_alone(value: str, signature: Signature) -> Verdict:
+    """15 digits that are an IMSI and nothing else, under a name that says nothing."""
+    verdict = check_strict(value, signature)
+    if len(verdict.value) != max(USUAL_DIGITS) or (verdict.value[:2] in LIVE_PREFIXES and luhn(verdict.value)):
+        return REJECTED
+    return verdict
 
 
 def is_sure(verdict: Verdict) -> bool:

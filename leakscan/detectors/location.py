@@ -1,8 +1,8 @@
 """Cell location: where the subscriber is.
 
 What: the cell or area that serves the subscriber: 3GPP-User-Location-Info as a gateway copies it from RADIUS (a type
-octet, then PLMN, area and cell in hexadecimal; 3GPP TS 29.061 section 16.4.7.2), P-Access-Network-Info of IMS (RFC
-7315), the serving network's MCC and MNC, or an operator's own zone number.
+octet, then PLMN, area and cell in hexadecimal; 3GPP TS 29.061 section 16.4.7.2) or from GTP (a mask of the parts
+first), P-Access-Network-Info of IMS (RFC 7315), the serving network's MCC and MNC, or an operator's own zone number.
 
 Why it matters: a cell is a few streets; every request becomes a trace of movement. The serving network alone tells in
 which country somebody is and that they roam.
@@ -13,7 +13,7 @@ What does not: country codes that a site's own content network adds (CF-IPCountr
 
 Example: `P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=00101A1B20123456`
 
-Sources: 3GPP TS 29.061, TS 24.229; RFC 7315.
+Sources: 3GPP TS 29.061, TS 29.274, TS 24.229; RFC 7315.
 """
 
 from __future__ import annotations
@@ -47,18 +47,19 @@ _STAMP = re.compile(r"20\d{12}|1\d{9}(?:\d{3})?|20\d\d-\d\d-\d\d[T ][0-9:.]+Z?",
 
 
 def check_uli(value: str, signature: Signature) -> Verdict:
-    """3GPP-User-Location-Info in hexadecimal, type octet first."""
+    """User location in hexadecimal: a type octet (RADIUS) or a mask of the parts (GTPv2), then PLMN, area and cell."""
     text = _SPACES.sub("", value).removeprefix("0x")
     if is_placeholder(text):
         return IS_PLACEHOLDER
     if len(text) % 2 or not _HEX.fullmatch(text):
         return REJECTED
-    kind = ULI_TYPES.get(int(text[:2], 16))
-    if kind is None:
-        return REJECTED
-    word, length, cell = kind
-    code = plmn_of_octets(text[2:8])
-    if not code or (length and len(text) != 2 * length):
+    first, code = int(text[:2], 16), plmn_of_octets(text[2:8])
+    word, length, cell = ULI_TYPES.get(first, ("", -1, False))
+    if length and len(text) != 2 * length:
+        parts = [part for bit, part in ULI_PARTS.items() if first & bit]
+        word, cell = " and ".join(part for part, _, _ in parts), any(cell for _, _, cell in parts)
+        length = 1 + sum(octets for _, octets, _ in parts)
+    if not code or not word or (length and len(text) != 2 * length):
         return REJECTED
     grade = VALID if plmn_of(code) else PLAUSIBLE
     return Verdict(grade, text, text.lower(), (word,), severity="critical" if cell else "medium", carriers=(code,))
@@ -122,6 +123,17 @@ def plmn_of_octets(text: str) -> str:
     return f"{mcc}-{mnc}" if len(text) == 6 and digits_only(mcc + mnc) else ""
 
 
+#: Bit of the mask -> (word, octets, names a cell), in the order in which the parts stand. TS 29.274 section 8.21.
+ULI_PARTS: Mapping[int, tuple[str, int, bool]] = {
+    1: ("CGI", 7, True),
+    2: ("SAI", 7, True),
+    4: ("RAI", 7, False),
+    8: ("TAI", 5, False),
+    16: ("ECGI", 7, True),
+    32: ("LAI", 5, False),
+    64: ("eNodeB", 6, True),
+    128: ("extended eNodeB", 6, True),
+}
 #: Type octet -> (word, octets with the type or 0 when it varies, names a cell). TS 29.061 section 16.4.7.2.
 ULI_TYPES: Mapping[int, tuple[str, int, bool]] = {
     0: ("CGI", 8, True),

@@ -19,25 +19,34 @@ from __future__ import annotations
 
 import re
 
+from leakscan.detectors import imei
 from leakscan.detectors.catalogue import Signature
 from leakscan.detectors.verdict import IS_PLACEHOLDER, REJECTED, VALID, Verdict, digits_only, is_dummy
 
-_MEID = re.compile(r"([A-F][0-9A-F]{13})([0-9A-F]?)", re.IGNORECASE)
+_MEID = re.compile(r"((?:[A-F][0-9A-F]|99)[0-9A-F]{12})([0-9A-F]?)", re.IGNORECASE)
 _ESN = re.compile(r"[0-9A-F]{8}", re.IGNORECASE)
+FIRST_MEIDS = "A00000"
+MULTI_RAT = "99"  # numbers that are an IMEI and a MEID
 PSEUDO_ESN = "80"  # the rest is a hash of the MEID; 8 digits that begin otherwise may be a date
-_SEPARATORS = re.compile(r"[ -]")
+_SEPARATORS = re.compile(r"[ :-]")
+_LABEL = re.compile(r"(?:(?:urn:meid|[a-z_-]{0,16}(?:meid|esn)[a-z_-]{0,8})\s?[=:]\s*|0x)", re.IGNORECASE)
 _JPHONE = re.compile(r"[A-Z]{3}[0-9A-Z]{1,2}[0-9]{6,7}")
 
 
 def check(value: str, signature: Signature) -> Verdict:
     """A MEID or ESN, hexadecimal or decimal, under a name that is known."""
-    text = _SEPARATORS.sub("", value.strip())
+    text = value.strip()
+    if found := _LABEL.match(text):
+        text = text[found.end() :]
+    text = _SEPARATORS.sub("", text)
     if is_dummy(text):
         return IS_PLACEHOLDER
-    if found := _MEID.fullmatch(text):
+    if (found := _MEID.fullmatch(text)) and not digits_only(text):
         if found[2] and found[2].upper() != check_digit(found[1]):
             return REJECTED
         return Verdict(VALID, text, found[1].upper(), ("MEID",))
+    if digits_only(text) and len(text) == imei.TAC_AND_SERIAL and text.startswith(MULTI_RAT):
+        return Verdict(VALID, text, evidence=("MEID of decimal digits",))
     if digits_only(text) and len(text) == 18:
         high, low = int(text[:10]), int(text[10:])
         if 0xA0000000 <= high <= 0xFFFFFFFF and low <= 0xFFFFFF:
@@ -47,6 +56,12 @@ def check(value: str, signature: Signature) -> Verdict:
     if _ESN.fullmatch(text) and not text.isalpha() and (not digits_only(text) or text.startswith(PSEUDO_ESN)):
         return Verdict(VALID, text, text.upper(), ("ESN",))
     return REJECTED
+
+
+def check_strict(value: str, signature: Signature) -> Verdict:
+    """A hexadecimal MEID under a name that may hold anything: of the range that was given out first, A00000."""
+    verdict = check(value, signature)
+    return verdict if verdict.grade == VALID and verdict.normal.startswith(FIRST_MEIDS) else REJECTED
 
 
 def check_jphone(value: str, signature: Signature) -> Verdict:

@@ -1,22 +1,24 @@
 """MSISDN: the subscriber's phone number.
 
 What: the number in international form, at most 15 digits, country code first, no prefix (ITU-T E.164; 3GPP TS 23.003
-section 3.3). Gateways write it as digits, sometimes with `+`, `00`, `tel:` or `sip:`, sometimes with an address or a
-time behind it, in hex, in base64, hashed or encrypted.
+section 3.3). Gateways write it as digits, sometimes with `+`, `00`, `tel:` or `sip:`, sometimes with an address, a type
+or a time behind it, in hex, in base64, hashed or encrypted.
 
 Why it matters: it names the person, for years, across every site, and it can be called.
 
 What counts: under a known name, digits that fit the number plan of their country code (its assigned lengths; ranges
-kept for fiction and tests fit, too). A number that fits no plan, a digest or unreadable bytes count as probable.
-Under a name that only sounds like one, the number must lie in a range of mobile phones unless the name says MSISDN.
+kept for fiction and tests fit, too). A number that fits no plan, a national number, a digest or unreadable bytes count
+as probable. Under a name that only sounds like one, the number must lie in a range of mobile phones, or one kept for
+fiction, unless the name says MSISDN.
 
 What does not: digits under other names, however much they look like a number: every fifth string of 11 random digits
-is a "valid" number. Placeholders such as `unknown`, `${msisdn}` or a row of nines. National numbers, unless the
-name's rule says which country; a value is never read with a default country.
+is a "valid" number, every twelfth a mobile one; those are hints. Placeholders such as `unknown`, `${msisdn}` or a row
+of nines. National numbers, unless the name's rule says so; a value is never read with a default country.
 
 Example: `x-up-calling-line-id: 447700900123`
 
-Sources: ITU-T E.164; 3GPP TS 23.003; Google's libphonenumber for the number plans.
+Sources: ITU-T E.164; 3GPP TS 23.003; Google's libphonenumber for the number plans; Ofcom and Arcep for the ranges that
+are kept for fiction.
 """
 
 from __future__ import annotations
@@ -42,19 +44,27 @@ from leakscan.detectors.verdict import (
 MIN_DIGITS = 7  # Tokelau, country code included
 MAX_DIGITS = 15  # E.164 section 6
 MAX_NATIONAL = 11  # digits of a national number, with the 0 that many countries dial before it
+MAX_PIECES = 16
 #: Seconds or milliseconds behind a number (Nokia msisdn-ts) between 2001 and 2033, or a date and time of day.
 _STAMP = re.compile(r"1\d{9}(?:\d{3})?|20\d\d[01]\d[0-3]\d[0-2]\d[0-5]\d[0-5]\d", re.ASCII)
 _STAMP_DIGITS = (10, 13, 14)
-_SEPARATORS = re.compile(r"[ .()/\u00a0-]+")
+_SEPARATORS = re.compile(r"[ .()/\t\u00a0-]+")
 #: Some gateways put the address where others put the number.
-_QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
-_APPENDED = re.compile(r"[,;|]")
-#: What ends a number, but may stand in a cipher.
-_NUMBER_FIRST = re.compile(r"([+(]?[0-9][0-9 ().-]{5,})[_:@&].*", re.DOTALL)
+_QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?", re.ASCII)
 #: RFC 3966, RFC 3261, RFC 5724; GPSI of TS 29.571.
 _URI = re.compile(r"(?:tel|sips?|smsto|sms|callto):(?://)?|msisdn[:-]", re.IGNORECASE)
-#: Numbers that regulators keep for films and examples: no plan calls them assigned.
-_FICTION = re.compile(r"44(?:7700900|1632960|2079460|8081570)\d{3}|1[2-9]\d{2}55501\d{2}")
+#: `"Name" <sip:+447700900123@carrier.example>;tag=1`, RFC 3261 section 25.1.
+_NAME_ADDRESS = re.compile(r"<((?:tel|sips?):[^<>]*)>", re.IGNORECASE)
+_LABEL = re.compile(r"[a-z_-]{0,24}(?:msisdn|mdn|cli|number|phone|mobile)[a-z_-]{0,8}\s?[=:]\s*", re.IGNORECASE)
+_PIECES = re.compile(r"[,;|\r\n]+")
+#: What ends a number, but may stand in a cipher: the type of a multimedia address (OMA MMS), a time, an address.
+_NUMBER_FIRST = re.compile(
+    r"([+(]?[0-9][0-9 ().-]{5,}?)"
+    r"(?:[_:@&=~^].*|/[A-Za-z].*|[-. ]1[0-9]{9}(?:[0-9]{3})?|\s{1,4}[0-9]{1,3}(?:\.[0-9]{1,3}){3})",
+    re.DOTALL,
+)
+#: Punctuation at the end that no form of a masked number has.
+_LAST = " \t.:#&"
 
 
 def check(value: str, signature: Signature) -> Verdict:
@@ -80,14 +90,9 @@ def check(value: str, signature: Signature) -> Verdict:
 
 
 def check_strict(value: str, signature: Signature) -> Verdict:
-    """A number under a name that may hold anything: it must lie in a range assigned to mobile phones."""
+    """A number under a name that may hold anything: of a range of mobile phones, or of one kept for fiction."""
     verdict = check(value, signature)
-    return verdict if verdict.grade == VALID and MOBILE in verdict.evidence else REJECTED
-
-
-def check_plus(value: str, signature: Signature) -> Verdict:
-    """A number under a name that forms use (phone=), if it is written with + or 00."""
-    return check(value, signature) if value.strip().startswith(("+", "00", "tel:+")) else REJECTED
+    return verdict if verdict.grade == VALID and is_sure(verdict) else REJECTED
 
 
 def check_national(value: str, signature: Signature) -> Verdict:
@@ -102,9 +107,20 @@ def check_national(value: str, signature: Signature) -> Verdict:
     return Verdict(VALID, digits, code + digits, ("national number", *((signature.region,) if code else ())))
 
 
+def check_without_code(value: str, signature: Signature) -> Verdict:
+    """A number of any country without its code, under a name that says so (Nokia msisdn-without-cc)."""
+    text = _unwrap(value)[0]
+    if is_dummy(text):
+        return IS_PLACEHOLDER
+    digits = _SEPARATORS.sub("", text)
+    if not digits_only(digits) or not MIN_DIGITS - 1 <= len(digits) <= MAX_DIGITS - 1:
+        return check(value, signature)
+    return Verdict(VALID, digits, digits.lstrip("0"), ("national number",))
+
+
 def is_sure(verdict: Verdict) -> bool:
     """Whether phones use the range: of random 12 digits 3 % lie in one, while half have a length that some plan has."""
-    return MOBILE in verdict.evidence or _FICTION.fullmatch(verdict.normal) is not None
+    return not {MOBILE, FICTION}.isdisjoint(verdict.evidence)
 
 
 def is_doubtful(verdict: Verdict) -> bool:
@@ -118,20 +134,41 @@ def is_national(text: str) -> bool:
 
 
 def _unwrap(value: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Value without URI and without what gateways append: (text, evidence, home PLMNs)."""
+    """Value without URI and without what gateways put around it: (text, evidence, home PLMNs)."""
     evidence: tuple[str, ...] = ()
     home: tuple[str, ...] = ()
-    text = value.strip()
-    if found := _URI.match(text):
-        evidence = (found[0].lower() + " URI",)
-        text, _, realm = text[found.end() :].partition("@")
-        home = imsi.realm_plmns(realm)
-    head, *rest = _APPENDED.split(text, maxsplit=1)
-    if rest and head.strip():
-        text, evidence = head.strip(), (*evidence, "followed by another value")
-    if found := _NUMBER_FIRST.fullmatch(text):
-        text, evidence = found[1], (*evidence, "followed by another value")
+    text = value.strip().rstrip(_LAST)
+    if found := _NAME_ADDRESS.search(text):
+        text = found[1]
+    elif found := _LABEL.match(text):
+        text = text[found.end() :]
+    uri = _URI.match(text)
+    if uri:
+        text, evidence = text[uri.end() :], (uri[0].lower() + " URI",)
+    user, mark, realm = text.partition("@")
+    if mark and (uri or _international(user)):
+        text, home = user, imsi.realm_plmns(realm)
+    pieces = [piece for raw in _PIECES.split(text, MAX_PIECES) if (piece := raw.strip(" \t\"'"))]
+    if len(pieces) > 1:
+        numbers = [piece for piece in pieces if _is_number(piece)]
+        where = "followed by" if not numbers or numbers[0] is pieces[0] else "behind"
+        text, evidence = (numbers or pieces)[0], (*evidence, f"{where} another value")
+    elif pieces:
+        text = pieces[0]
+    if number := _number_first(text):
+        text, evidence = number, (*evidence, "followed by another value")
     return text, evidence, home
+
+
+def _number_first(text: str) -> str:
+    """The number that something follows, or ""."""
+    found = _NUMBER_FIRST.fullmatch(text)
+    return found[1] if found and sum("0" <= c <= "9" for c in found[1]) >= MIN_DIGITS else ""
+
+
+def _is_number(text: str) -> bool:
+    digits = _international(_number_first(text) or text)
+    return MIN_DIGITS <= len(digits) <= MAX_DIGITS and not _QUAD.fullmatch(text)
 
 
 def _without_stamp(digits: str) -> str:
@@ -148,6 +185,7 @@ def _international(text: str) -> str:
         bare = bare[1:]
     elif bare.startswith("00"):
         bare = bare[2:]
+    bare = bare.rstrip("Ff")  # the filler of swapped digits, in a value that is none
     return bare if digits_only(bare) and not bare.startswith("0") else ""
 
 
@@ -165,7 +203,9 @@ def _number_plan(digits: str) -> tuple[str, str, tuple[str, ...]]:
     normal = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).lstrip("+")
     mobile = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
     words: tuple[str, ...] = ()
-    if phonenumbers.is_valid_number(number):
+    if _FICTION.fullmatch(normal):
+        words = (FICTION,)
+    elif phonenumbers.is_valid_number(number):
         words = (MOBILE,) if phonenumbers.number_type(number) in mobile else (ASSIGNED,)
     return str(number.country_code), normal, words
 
@@ -178,7 +218,10 @@ def _not_international(text: str, signature: Signature) -> Verdict:
     return masked(text) or hidden(text, signature.confidence) or REJECTED
 
 
-#: Evidence: what libphonenumber says of the range.
-MOBILE, ASSIGNED = "mobile range", "assigned range"
+#: Evidence: what libphonenumber says of the range, or its regulator.
+MOBILE, ASSIGNED, FICTION = "mobile range", "assigned range", "range kept for fiction"
+#: Numbers that regulators keep for films and examples, which most plans do not call assigned: Ofcom's for drama, 555-01
+#: of North America, Arcep's for audiovisual works (06 39 98).
+_FICTION = re.compile(r"44(?:7700900|1632960|2079460|8081570)\d{3}|1[2-9]\d{2}55501\d{2}|3363998\d{4}")
 NATIONAL_DIGITS = 10
 COUNTRY_CODES: Mapping[str, str] = {"IN": "91", "MX": "52", "US": "1"}

@@ -27,6 +27,7 @@ from collections.abc import Mapping
 
 from leakscan.detectors import imei, imsi, msisdn
 from leakscan.detectors.catalogue import Signature
+from leakscan.detectors.encodings import encoded
 from leakscan.detectors.verdict import (
     ENCRYPTED,
     IS_PLACEHOLDER,
@@ -51,6 +52,8 @@ _ASID = re.compile(r"(\d{2})(\d{2})[A-Za-z0-9+/]{6,}", re.ASCII)
 _SUBNO = re.compile(r"([A-Za-z0-9]+(?:_[A-Za-z0-9]+)*)_([a-z0-9-]+(?:\.[a-z0-9-]+)+)")
 _SPRINT = re.compile(r"[A-Za-z0-9+/=_-]{12,}@sprintpcs\.com", re.IGNORECASE)
 _NAI = re.compile(r"([^@\s]{1,128})@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
+_LOGIN = re.compile(r"[!-~]{1,64}")
+MIN_LOGIN_DIGITS = 5
 _DCM_GUID = re.compile(r"[0-9A-Za-z]{7}")
 _DOCOMO_UID = re.compile(r"(?=.*[A-Za-z])(?=.*\d)0[0-9][0-9A-Za-z]{10}", re.ASCII)
 _JPHONE_UID = re.compile(r"[0-9A-Za-z]{16}")
@@ -160,14 +163,41 @@ def check_nai(value: str, signature: Signature) -> Verdict:
     return Verdict(VALID, text, text.lower(), ("user@realm",), home=home)
 
 
+def check_supi(value: str, signature: Signature) -> Verdict:
+    """5G's names of a subscriber and a device: imsi-, imei-, msisdn- and the number (3GPP TS 29.571 section 5.3.2)."""
+    kind, mark, number = value.strip().lower().partition("-")
+    check = {"imsi": imsi.check_strict, "imei": imei.check_strict, "msisdn": msisdn.check_strict}.get(kind)
+    if not mark or check is None:
+        return REJECTED
+    return check(number, signature)._replace(identifier=kind)
+
+
+def check_login(value: str, signature: Signature) -> Verdict:
+    """A login that is somebody's: user@realm, or five digits in it. Others are plausible."""
+    text = value.strip()
+    if is_placeholder(text):
+        return IS_PLACEHOLDER
+    if encoded(text):
+        return REJECTED  # what it is decoded to is judged
+    own = _NAI.fullmatch(text) or sum("0" <= c <= "9" for c in text) >= MIN_LOGIN_DIGITS
+    if not own and not _LOGIN.fullmatch(text):
+        return REJECTED
+    return Verdict(VALID if own and opaque(text) else PLAUSIBLE, text, text.lower())
+
+
 def check_dcm_guid(value: str, signature: Signature) -> Verdict:
     """docomo's i-mode id: 7 letters and digits."""
     return _form(value, _DCM_GUID)
 
 
 def check_docomo_uid(value: str, signature: Signature) -> Verdict:
-    """docomo's older id, 12 letters and digits, which replaces uid=NULLGWDOCOMO in a query."""
-    return IS_PLACEHOLDER if value.strip().upper() == "NULLGWDOCOMO" else _form(value, _DOCOMO_UID)
+    """docomo's older id, 12 letters and digits, which replaces uid=NULLGWDOCOMO in a query; begins with 00 or 01."""
+    text = value.strip()
+    if text.upper() == "NULLGWDOCOMO":
+        return IS_PLACEHOLDER
+    mixed = text.startswith(("00", "01")) and not text.islower() and not text.isupper()
+    verdict = _form(text, _DOCOMO_UID)
+    return verdict if mixed or verdict.grade != VALID else verdict._replace(grade=PLAUSIBLE)
 
 
 def check_jphone_uid(value: str, signature: Signature) -> Verdict:

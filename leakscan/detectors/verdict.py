@@ -54,11 +54,17 @@ _TEMPLATE = re.compile(
     r"\$\{|\$\(|\{\{|\{[a-z_]|##|^<[^>+]*[# ]?>$|^%[a-z_]+%?$|^\$[a-z_]+$|^\[[a-z _]+\]$|^@@", re.IGNORECASE
 )
 _COUNTING = "012345678901234567890123456789"
+#: What Android's emulator says of itself, apart from zeros: number, IMSI, card.
+_EMULATOR = re.compile(r"1?555521\d{4}|31026000{9}|8901410321111851072\d?", re.ASCII)
 _MASKED = re.compile(r"\+?(\d{2,})([*x#.\u2022\u00b7?]{3,})(\d{0,6})", re.IGNORECASE | re.ASCII)
 _DIGEST_CHARS = frozenset((32, 40, 56, 64, 96, 128))
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _OPAQUE = re.compile(r"[!-~]+")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_DIGIT, _UPPER, _LOWER = re.compile(r"[0-9]"), re.compile(r"[A-Z]"), re.compile(r"[a-z]")
+_TURN = re.compile(r"(?<=[a-z])[A-Z]|(?<=[A-Z])[a-z]")
+MIN_MIXED_CHARS, MIN_TURNS = 10, 3
 
 
 def digits_only(text: str) -> bool:
@@ -76,8 +82,10 @@ def is_placeholder(text: str) -> bool:
 
 
 def is_dummy(text: str) -> bool:
-    """What is typed instead of a number: a placeholder, or digits that count up."""
-    return is_placeholder(text) or (len(text) >= MIN_ROW_DIGITS and text in _COUNTING)
+    """What is typed instead of a number: a placeholder, digits that count up or down, the emulator's constants."""
+    if is_placeholder(text) or _EMULATOR.fullmatch(text.removeprefix("+")):
+        return True
+    return len(text) >= MIN_ROW_DIGITS and (text in _COUNTING or text in _COUNTING[::-1])
 
 
 def masked(text: str) -> Verdict | None:
@@ -121,14 +129,18 @@ def hidden(text: str, confidence: str) -> Verdict | None:
 
 
 def _looks_random(text: str) -> bool:
-    """Upper case, lower case and digits, as 11 or more base64 characters nearly always have."""
-    return any(c.isupper() for c in text) and any(c.islower() for c in text) and any(c.isdigit() for c in text)
+    """Upper case, lower case and digits, as 11 or more base64 characters nearly always have; or the cases mixed as no
+    word has them."""
+    return bool(_UPPER.search(text) and _LOWER.search(text) and _DIGIT.search(text)) or _is_mixed(text)
+
+
+def _is_mixed(text: str) -> bool:
+    return len(text) >= MIN_MIXED_CHARS and len(_TURN.findall(text)) >= MIN_TURNS
 
 
 def opaque(text: str, shortest: int = 4) -> bool:
-    """One printable word of some length with a digit in it: what tokens look like, and sentences do not."""
-    return (
-        shortest <= len(text) <= MAX_OPAQUE_CHARS
-        and _OPAQUE.fullmatch(text) is not None
-        and any("0" <= c <= "9" for c in text)
-    )
+    """One printable word of some length with a digit in it: what tokens look like, and sentences do not. A long one may
+    do without if upper and lower case take turns."""
+    if not shortest <= len(text) <= MAX_OPAQUE_CHARS or _OPAQUE.fullmatch(text) is None or _ESCAPE.search(text):
+        return False  # what has escapes is judged when they are undone
+    return _DIGIT.search(text) is not None or _is_mixed(text)

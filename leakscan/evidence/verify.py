@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from leakscan import __version__
 from leakscan.conceal import Concealer
-from leakscan.detectors import catalogue_version
+from leakscan.detectors import builtin
 from leakscan.errors import FileMistake, UsageError
 from leakscan.evidence import FILES, FINDINGS, KIND, MANIFEST, SCHEMA, SUMMARY
 from leakscan.evidence.folder import Folder
@@ -144,7 +144,7 @@ class Verification:
             yield Check(UNCHECKED, "findings: a scan of all captures is needed to compare them")
             return
         tool = self.manifest["tool"]
-        here = {"name": "leakscan", "version": __version__, "catalogue": catalogue_version()}
+        here = {"name": "leakscan", "version": __version__, "catalogue": builtin().version}
         if tool != here:
             text = f"leakscan {tool['version']} with catalogue {tool['catalogue']}"
             yield Check(NOTE, f"made by {text}; this is {__version__} with {here['catalogue']}")

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leakscan.formats.csv import Csv
+from leakscan.formats.github import GitHub
 from leakscan.formats.html import Html
 from leakscan.formats.incident import Incident
 from leakscan.formats.json import JsonObject
 from leakscan.formats.jsonl import JsonLines
+from leakscan.formats.junit import Junit
 from leakscan.formats.markdown import Markdown
+from leakscan.formats.sarif import Sarif
 from leakscan.formats.table import Table
 from leakscan.formats.writer import Look, Writer
 
-__all__ = ["FORMATS", "Look", "Writer"]
+__all__ = ["FORMATS", "SHARED", "Look", "Writer"]
 
 #: Name -> class. The first is the default.
 FORMATS: Mapping[str, type[Writer]] = {
@@ -28,4 +31,10 @@ FORMATS: Mapping[str, type[Writer]] = {
     "markdown": Markdown,
     "html": Html,
     "incident": Incident,
+    "sarif": Sarif,
+    "junit": Junit,
+    "github": GitHub,
 }
+
+#: Formats made to be handed on to others' machines: values are never shown in them.
+SHARED = frozenset({"sarif", "junit", "github"})

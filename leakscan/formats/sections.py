@@ -12,6 +12,7 @@ from typing import NamedTuple
 from leakscan.formats import compared
 from leakscan.formats.rows import Json
 from leakscan.formats.words import carrier, disguised, label, listed, number, people, percent, plural
+from leakscan.gate import in_use
 from leakscan.losses import LOSSES, OTHER, UNREAD
 
 
@@ -27,17 +28,18 @@ _NUMBERS = frozenset({"requests", "leaks", "subscribers", "count"})
 
 
 def sections(summary: Json, most: int) -> list[Section]:
-    """What two capture points tell, carriers, hosts, names, coverage, losses; at most `most` rows of the first four."""
+    """What two capture points tell, carriers, hosts, names, what counts, coverage and losses; at most `most` rows of
+    each of the first five.
+    """
     before = [between(summary["comparison"], most)] if "comparison" in summary else []
-    if not summary["total"]["leaks"]:
-        return [*before, _carriers(summary, most), coverage(summary), losses(summary)]
+    found = [_hosts, _names, *([_gate] if in_use(summary) else [])] if summary["total"]["leaks"] else []
     return [
         *before,
         _carriers(summary, most),
-        _hosts(summary, most),
-        _names(summary, most),
+        *(made(summary, most) for made in found),
         coverage(summary),
         losses(summary),
+        _remarks(summary),
     ]
 
 
@@ -152,6 +154,34 @@ def _origins(rows: Sequence[Json]) -> list[str]:
     return [f"{origin.replace('-', ' ')}: {listed(names)}" for origin, names in sorted(known.items())]
 
 
+def _gate(summary: Json, most: int) -> Section:
+    """What counts comes first."""
+    ranked = sorted(summary["behaviours"], key=lambda row: not row["counts"])
+    rows = [
+        (
+            "yes" if row["counts"] else "no",
+            row["severity"],
+            f"{row['place']} {row['name']}",
+            listed(row["hosts"], 2)
+            if row["host_count"] <= 2
+            else f"{row['hosts'][0]} and {row['host_count'] - 1} more",
+            number(row["leaks"]),
+            row["why"],
+        )
+        for row in ranked[:most]
+    ]
+    gate = summary["gate"]
+    files = [f"{kind} {gate[kind]['file']}" for kind in ("policy", "baseline", "ignores") if gate[kind]]
+    notes = (f"{gate['counting']:,} of {plural(len(ranked), 'behaviour')} count", *files)
+    return Section(
+        "What counts, and why",
+        ("counts", "severity", "where", "host", "leaks", "why"),
+        rows,
+        _NUMBERS,
+        "; ".join(filter(None, (_more(len(ranked) - most, "behaviour"), *notes))),
+    )
+
+
 def coverage(summary: Json) -> Section:
     """What was examined."""
     seen = summary["coverage"]
@@ -176,6 +206,11 @@ def losses(summary: Json) -> Section:
     ]
     note = "unread: should have been read and was not. other: not HTTP, or read all the same."
     return Section("What could not be seen", ("kind", "loss", "count", "meaning"), rows, _NUMBERS, note if rows else "")
+
+
+def _remarks(summary: Json) -> Section:
+    """What a report that was put together cannot say exactly."""
+    return Section("What to bear in mind", ("",), [(remark,) for remark in summary.get("remarks", ())])
 
 
 def _bearers(counts: dict[str, int]) -> str:

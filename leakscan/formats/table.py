@@ -15,6 +15,7 @@ from leakscan.formats.sparkline import sparkline
 from leakscan.formats.words import carrier, disguised, label, minute, sentence
 from leakscan.formats.writer import Writer
 from leakscan.model import Leak
+from leakscan.policy import NO_POLICY
 from leakscan.show import show
 
 if TYPE_CHECKING:
@@ -158,5 +159,13 @@ def leak_line(leak: Leak) -> str:
     where = ", ".join(filter(None, (network, "" if leak.bearer == "unknown" else label(leak.bearer))))
     return (
         f"{leak.time[:19].replace('T', ' ')} {leak.severity} {disguised(leak.identifier, leak.encoding)} {leak.value} "
-        f"in {leak.place} {leak.name} to {leak.host} from {leak.client}{f' ({where})' if where else ''}"
+        f"in {leak.place} {leak.name} to {leak.host} from {leak.client}{f' ({where})' if where else ''}{_verdict(leak)}"
     )
+
+
+def _verdict(leak: Leak) -> str:
+    """What the policy says, if there is one."""
+    recipient = leak.recipient
+    if recipient.verdict == NO_POLICY:
+        return ""
+    return f": {recipient.verdict}{f' ({recipient.partner})' if recipient.partner else ''}"

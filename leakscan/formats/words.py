@@ -57,10 +57,19 @@ def plural(count: int, noun: str) -> str:
 
 
 def people(row: Json) -> str:
-    """The subscribers of a row: at least so many, about so many, or a dash when nothing tells them apart."""
+    """The subscribers of a row: at least so many, about so many, from one to another number, or a dash when nothing
+    tells them apart."""
     if not row["subscribers"]:
         return "-"
-    return f"~{number(row['subscribers'])}" if row["estimated"] else number(row["subscribers"])
+    return f"{'~' if row['estimated'] else ''}{_range(row)}"
+
+
+def _range(row: Json) -> str:
+    """Under different keys (`leakscan report`) it is not known who is whom."""
+    most = row.get("subscribers_most", 0)
+    return (
+        f"{number(row['subscribers'])} to {number(most)}" if most > row["subscribers"] else number(row["subscribers"])
+    )
 
 
 def minute(time: str) -> str:
@@ -125,6 +134,20 @@ def sentence(summary: Json) -> str:
     return f"{says[summary['outcome']](summary)} {_readable(summary['coverage'])}"
 
 
+def behaviour(row: Json) -> str:
+    """What one row of `behaviours` did, in a sentence."""
+    whose = f" of {people_in_words(row)}" if row["subscribers"] else ""
+    hosts = listed(row["hosts"]) if row["host_count"] <= MAX_IN_SENTENCE else _many_hosts(row)
+    return (
+        f"{label(row['identifier'])}{whose} went in plain HTTP, in {row['place']} {row['name']}, to {hosts} "
+        f"{_when(row)}: {plural(row['leaks'], 'leak')}"
+    )
+
+
+def _many_hosts(row: Json) -> str:
+    return f"{', '.join(row['hosts'][:MAX_IN_SENTENCE])} and {number(row['host_count'] - MAX_IN_SENTENCE)} more"
+
+
 def _leak(summary: Json) -> str:
     total, row = summary["total"], counted(summary)
     kinds = listed(
@@ -149,7 +172,8 @@ def _recipients(summary: Json) -> str:
 
 
 def people_in_words(row: Json) -> str:
-    return f"{'about' if row['estimated'] else 'at least'} {plural(row['subscribers'], 'subscriber')}"
+    noun = "subscriber" if max(row["subscribers"], row.get("subscribers_most", 0)) == 1 else "subscribers"
+    return f"{'about' if row['estimated'] else 'at least'} {_range(row)} {noun}"
 
 
 def _when(total: Json) -> str:

@@ -19,6 +19,9 @@ class Look(NamedTuple):
     live: bool = False  # leaks come as they happen: show each at once
     color: bool = False
     width: int = 80  # columns
+    root: str = ""  # absolute path of the repository that captures are named in, for formats that point at files
+    folder: str = ""  # the working folder below it
+    aside: TextIO | None = None  # where the job's summary goes, for the format that has one
 
 
 class Writer(ABC):

@@ -16,7 +16,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from leakscan.detectors import SEVERITY_OF
+from leakscan.detectors import SEVERITY_OF, VALUE_EVIDENCE
+from leakscan.fields import MAX_VALUE_CHARS
 from leakscan.known.file import Entry, load
 from leakscan.known.finder import HINT, Finder, Hit
 from leakscan.known.index import HASHES, Index
@@ -55,8 +56,9 @@ class Known:
             for hit in _best(self._finder.hits(field.value.encode("latin-1", "replace"))):
                 same = [at for at, match in enumerate(matches) if match.field == field and _is_of(match, hit)]
                 for at in same:
-                    matches[at] = _raised(matches[at], hit)
-                if not same:
+                    alone = VALUE_EVIDENCE in matches[at].evidence  # its name said nothing
+                    matches[at] = _match(field, hit) if alone else _raised(matches[at], hit)
+                if not same and not (field[:2] == ("body", "") and _is_in_body(matches, hit)):
                     matches.append(_match(field, hit))
         return matches
 
@@ -69,7 +71,7 @@ def _compiled(entries: tuple[Entry, ...]) -> Known:
 
 def _raised(match: Match, hit: Hit) -> Match:
     """A finding of the catalogue that is known. Under a hash the value is the one that was hashed."""
-    evidence = (*match.evidence, *_evidence(hit))
+    evidence = tuple(dict.fromkeys((*match.evidence, *_evidence(hit))))
     if match.normal == hit.entry.normal:
         better = max(match.confidence, hit.confidence, key=CONFIDENCES.index)
         return replace(match, confidence=better, evidence=evidence)
@@ -103,7 +105,7 @@ def _match(field: Field, hit: Hit) -> Match:
         origin="unknown",
         evidence=_evidence(hit),
         home=entry.home,
-        spans=(hit.token.decode("latin-1"), field.value),
+        spans=(hit.token.decode("latin-1"), *([field.value] if len(field.value) <= MAX_VALUE_CHARS else [])),
     )
 
 
@@ -123,6 +125,14 @@ def _is_of(match: Match, hit: Hit) -> bool:
     if not hit.chain or hit.confidence == HINT:
         return False
     return match.value.lower() == hit.token.lower().decode("latin-1")
+
+
+def _is_in_body(matches: list[Match], hit: Hit) -> bool:
+    """A body is searched piece by piece, and once more as a whole."""
+    return any(
+        match.field.place == "body" and (match.identifier, match.normal) == (hit.entry.kind, hit.entry.normal)
+        for match in matches
+    )
 
 
 def _evidence(hit: Hit) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ def message_of(head: Head) -> Message:
         host=_host(method, target, headers, server),
         headers=tuple(headers[:MAX_HEADER_LINES]),
         partial=head.partial,
+        body=head.body,
     )
 
 

@@ -7,8 +7,8 @@ and after anything that is no request the next request line at the beginning of 
 
 State: one parser a direction, from its first chunk to its last and only while it is inside of something, so that
 reassembly's bound on directions holds here too. Of an unfinished head at most MAX_HEAD_BYTES are kept, of all of them
-MAX_UNFINISHED_BYTES; of a body only how much is still to come. Of lines that came before, whether they matter to the
-framing: MAX_LINES of at most MAX_LINE_BYTES.
+MAX_UNFINISHED_BYTES; of a body only how much is still to come (bodies.py keeps it, if asked). Of lines that came
+before, whether they matter to the framing: MAX_LINES of at most MAX_LINE_BYTES.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from leakscan.bodies import Bodies
 from leakscan.losses import Losses
 from leakscan.model import Chunk, Coverage, Head, Message, Origin
 from leakscan.protocols.heads import CUT_LINE, MAX_HEADER_LINES, SPACE, message_of, parts
@@ -78,12 +79,19 @@ class Http1:
     """Parses all directions of one series of captures."""
 
     def __init__(
-        self, coverage: Coverage, losses: Losses, skip: Callable[[bytes, int], bool] = lambda key, count: False
+        self,
+        coverage: Coverage,
+        losses: Losses,
+        skip: Callable[[bytes, int], bool] = lambda key, count: False,
+        bodies: Bodies | None = None,
     ) -> None:
-        """`skip` (reassembly.Reassembler.skip) is asked not to deliver so many bytes of a direction's body."""
+        """`skip` (reassembly.Reassembler.skip) is asked not to deliver so many bytes of a direction's body. `bodies`
+        keeps them, and a head comes when its body is over.
+        """
         self._coverage = coverage
         self._losses = losses
         self._skip_body = skip
+        self._bodies = bodies
         self._parsers: dict[bytes, _Parser] = {}
         self._unfinished: dict[bytes, _Parser] = {}  # with a part of a head, the oldest first
         self._unfinished_bytes = 0
@@ -112,10 +120,16 @@ class Http1:
                 yield from self._cut(parser, "http.head-cut")
             if before or parser.buffer:
                 self._account(parser, before)
+            if self._bodies is not None:
+                if chunk.end or parser.mode in (HEAD, LOST):
+                    yield from self._bodies.close(chunk.key, parser.mode in (HEAD, TRAILERS))
+                yield from self._bodies.evicted()
             if chunk.end or parser.is_at_rest():
                 del self._parsers[chunk.key]
             while self._unfinished_bytes > MAX_UNFINISHED_BYTES:
                 yield from self._give_up(next(iter(self._unfinished.values())))
+        if self._bodies is not None:
+            yield from self._bodies.rest()
 
     def _account(self, parser: _Parser, before: int) -> None:
         """An unfinished head has grown or shrunk, from a size of `before`."""
@@ -136,6 +150,8 @@ class Http1:
         """A hole of `count` bytes. Within a body it is body; anywhere else it took a head, or part of one, with it."""
         if parser.mode in (BODY, CHUNK_DATA) and count <= parser.remaining:
             parser.remaining -= count
+            if self._bodies is not None:
+                self._bodies.hole(parser.key)
             self._leave_body(parser)
             return
         if not parser.buffer and parser.mode != LOST:
@@ -154,15 +170,21 @@ class Http1:
         parser.expects = False
         while data:
             if parser.mode == HEAD:
+                if self._bodies is not None:
+                    yield from self._bodies.close(chunk.key, complete=True)
                 if not parser.buffer:
                     data = data.lstrip(b"\r\n")
                     if not data:
                         return
                 head, data = self._head(parser, chunk, data)
-                if head is not None:
+                if head is not None and self._bodies is not None and parser.mode in (BODY, CHUNK_LINE):
+                    self._bodies.open(head)
+                elif head is not None:
                     yield head
             elif parser.mode in (BODY, CHUNK_DATA):
                 count = min(parser.remaining, len(data))
+                if self._bodies is not None:
+                    self._bodies.add(chunk.key, data[:count])
                 parser.remaining -= count
                 data = data[count:]
                 if parser.remaining >= MIN_SKIPPED and not parser.expects:
@@ -289,7 +311,7 @@ class Http1:
         if upgrade and not parser.tunnel:
             parser.tunnel = True
             self._losses["http.tunnel"] += 1
-        if chunked or length:
+        if (chunked or length) and self._bodies is None:
             self._losses["http.body-skipped"] += 1
         parser.mode = CHUNK_LINE if chunked else BODY if length else HEAD
         parser.remaining = 0 if chunked else length
@@ -330,6 +352,8 @@ class Http1:
         parser.buffer = b""
         parser.marks.clear()
         parser.remaining = 0
+        if self._bodies is not None:
+            self._bodies.tear(parser.key)
         if not parser.tunnel:
             self._losses["http.resynchronised"] += 1
 

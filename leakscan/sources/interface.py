@@ -1,7 +1,7 @@
-"""A pcapng interface: what its description block says that bears on its packets, and its clock.
+"""A pcapng interface: what its description block says that bears on its packets, its clock, and what it dropped.
 
-In: the bytes of one Interface Description Block (draft-ietf-opsawg-pcapng section 4.2). Out: `Interface`. No state;
-at most `MAX_OPTIONS` options are looked at.
+In: the bytes of one Interface Description Block (draft-ietf-opsawg-pcapng section 4.2) or Interface Statistics Block.
+Out: `Interface`, or a number. No state; at most `MAX_OPTIONS` options are looked at.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_OPTIONS = 1000
 MAX_NAME = 256
+#: More frames than any capture holds.
+MAX_DROPS = 1 << 48
 
 LATEST_NS = 2**63 - 1  # 2262-04-11
 SECOND = 10**9
@@ -88,8 +90,20 @@ def parse_interface(block: bytearray, order: str) -> tuple[int, Interface]:
     return snap, Interface(linktype(link), Clock(base, exponent, offset), fcs, name)
 
 
-def _options(block: bytearray, order: str) -> Iterator[tuple[int, bytes]]:
-    position, end = 16, len(block) - 4
+def parse_drops(block: bytearray, order: str) -> tuple[int, int]:
+    """Number of the interface and the frames dropped there so far, by it and by the system, of a whole Interface
+    Statistics Block (draft-ietf-opsawg-pcapng section 4.6)."""
+    (interface,) = struct.unpack_from(order + "I", block, 8)
+    drops = [
+        struct.unpack(order + "Q", value)[0]
+        for code, value in _options(block, order, 20)
+        if code in (ISB_IFDROP, ISB_OSDROP) and len(value) == 8
+    ]
+    return interface, min(sum(drops), MAX_DROPS)
+
+
+def _options(block: bytearray, order: str, position: int = 16) -> Iterator[tuple[int, bytes]]:
+    end = len(block) - 4
     for _ in range(MAX_OPTIONS):
         if position + 4 > end:
             return
@@ -106,3 +120,5 @@ IF_NAME = 2
 IF_TSRESOL = 9
 IF_FCSLEN = 13
 IF_TSOFFSET = 14
+ISB_IFDROP = 5
+ISB_OSDROP = 7

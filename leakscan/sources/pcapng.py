@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from leakscan.model import FrameBatch, Origin
-from leakscan.sources.interface import Interface, parse_interface
+from leakscan.sources.interface import Interface, parse_drops, parse_interface
 from leakscan.sources.links import without_fcs
 from leakscan.sources.stream import MAX_RECORD_BYTES, Fault, Window
 
@@ -98,6 +98,7 @@ class _Reader:
         self._unpack = struct.Struct(order + "II").unpack_from
         self._snap = 0  # of the first interface: Simple Packet Blocks need it
         self._described = 0
+        self._dropped: dict[int, int] = {}  # by interface, as last said
         # Interfaces with equal descriptions share a profile, so that a merged capture is not cut at every packet.
         self._profiles: dict[Interface, int] = {}
         self._kinds: list[Interface] = []
@@ -206,6 +207,9 @@ class _Reader:
                 raise _damage(f"an interface description of {length} bytes")
             window.need(length)
             self._describe(window.data[window.start : window.start + length])
+        elif kind == STATISTICS_TYPE and STATISTICS_FIXED <= length <= min(MAX_DESCRIPTION, window.size):
+            if window.need(length):
+                self._statistics(window.data[window.start : window.start + length])
         elif kind not in OTHER_BLOCKS:
             window.losses["block.unknown"] += 1
             self._number += kind in NUMBERED_BLOCKS
@@ -242,14 +246,24 @@ class _Reader:
         self._profile_of = np.append(self._profile_of, profile)
         self._described += 1
 
+    def _statistics(self, block: bytearray) -> None:
+        """Counters since the capture began: what is new since the last block counts."""
+        interface, dropped = parse_drops(block, self._order)
+        before = self._dropped.get(interface, 0)
+        if dropped > before and interface < max(self._described, 1):
+            self._window.losses["capture.dropped"] += dropped - before
+            self._dropped[interface] = dropped
+
 
 SECTION_MAGIC = b"\n\r\r\n"
 SECTION_TYPE = 0x0A0D0D0A  # the same in both byte orders
 INTERFACE_TYPE = 1
+STATISTICS_TYPE = 5
 OBSOLETE_PACKET = 2
 BLOCK_FIXED = 12  # type, length, and the length again
 SECTION_FIXED = 28
 INTERFACE_FIXED = 20
+STATISTICS_FIXED = 24
 
 #: Blocks that hold a packet.
 PACKET_BLOCKS = {
@@ -262,7 +276,7 @@ PACKET_BLOCKS = {
 OTHER_BLOCKS = {
     SECTION_TYPE: "section header",
     4: "name resolution",
-    5: "interface statistics",
+    STATISTICS_TYPE: "interface statistics",
     10: "decryption secrets",
 }
 

@@ -9,8 +9,9 @@ import pytest
 from leakscan import carriers
 from leakscan.carriers import Attributor, Place
 from leakscan.model import Carrier, Field, Match, Message, Origin
-from leakscan.networks import ALWAYS, NEVER, NetworkEntry, Networks
+from leakscan.networks import NetworkEntry, Networks
 from leakscan.plmn import plmn_candidates
+from leakscan.times import ALWAYS, NEVER
 
 NR1 = ("--networks entry 1",)
 O2 = Carrier("O2", "GB", "234", "10", NR1)

@@ -7,7 +7,8 @@ import pytest
 from leakscan.carriers.bearer import BEARER_RULES, CORE_RULES, bearer_of, of_matches, of_path
 from leakscan.detectors import builtin
 from leakscan.model import Carrier, Field, Match, Origin
-from leakscan.networks import ALWAYS, NEVER, NetworkEntry
+from leakscan.networks import NetworkEntry
+from leakscan.times import ALWAYS, NEVER
 
 ETHERNET, RADIOTAP = 1, 127
 NR1 = ("--networks entry 1",)

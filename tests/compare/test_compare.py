@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.wire import Connection, Trace, ethernet, gtp_u
 from leakscan import cli
-from leakscan.formats import FORMATS
+from leakscan.formats import FORMATS, SHARED
 
 START = 1_700_000_000_000_000  # microseconds
 SECOND = 1_000_000
@@ -252,7 +252,8 @@ def test_every_format(tmp_path, capsys):
         captured = capsys.readouterr()
         assert not any(number in captured.out + captured.err for number in sides.added)
         assert NUMBER.format(5) not in captured.out
-        assert "injected" in captured.out
+        if name not in SHARED:  # those tell what went where, not who added it
+            assert "injected" in captured.out
     assert "4 identifiers injected in 4 of 4 requests" in captured.err
 
 

@@ -63,7 +63,8 @@ def none(place: str, name: str, value: str) -> Losses:
         # names anybody may use
         ("header", "X-Forwarded-For", "10.1.2.3", "x-forwarded-for", "probable", "low"),
         ("query", "phone", "%2B12025550123", "phone", "probable", "critical"),
-        ("query", "uid", "01AbCdEf2345", "uid", "hint", "high"),
+        ("query", "uid", "01AbCdEf2345", "uid", "probable", "high"),
+        ("query", "uid", "04abcdef2345", "uid", "hint", "high"),
         ("query", "guid", "ON", "guid", "hint", "low"),
         ("header", "x-wap-profile", '"http://ua.example/p.xml"', "x-wap-profile", "hint", "low"),
         # what programs add, and what networks add
@@ -177,8 +178,6 @@ HARD = [
     ("query", "guid", "F5EB01CC01A8E08CD83630828DE17C2B02162FD8"),
     ("query", "mac", "1"),
     ("query", "utmac", "UA-10772561-7"),
-    ("query", "phone", "447700900123"),
-    ("query", "cli", "447700900123"),
     ("query", "mcc", ""),
     ("query", "mobile", "true"),
     ("query", "subscriber", "1700000000"),
@@ -209,7 +208,7 @@ def test_hard_negatives(place: str, name: str, value: str) -> None:
 @given(st.sampled_from(["id", "order", "q", "ts", "v", "X-Request-Id", "_ga"]), st.text("0123456789", max_size=20))
 def test_digits_are_not_evidence(name: str, digits: str) -> None:
     for place in ("header", "cookie", "query", "path"):
-        assert detect([Field(place, name, digits)], Losses()) == []
+        assert {match.confidence for match in detect([Field(place, name, digits)], Losses())} <= {"hint"}
 
 
 latin = st.text(st.characters(max_codepoint=255), max_size=80)
@@ -227,7 +226,34 @@ def test_nothing_captured_raises_and_every_match_is_well_formed(place: str, name
         assert not any(match.value in word for word in match.evidence if len(match.value) > 8)
 
 
-HOSTILE = ["4", "a_", "a.", "(", "%25", "A", "for=", ";", "a=1;", "1,", "0.0.", "@", "a@a.", ":", " ", "{", "<", "1-"]
+HOSTILE = [
+    "4",
+    "+1 ",
+    "<tel:",
+    "isdn=",
+    "1 ",
+    "imei:1",
+    '"msisdn":"4',
+    "1-",
+    "3gppnetwork.org",
+    "a_",
+    "a.",
+    "(",
+    "%25",
+    "A",
+    "for=",
+    ";",
+    "a=1;",
+    "1,",
+    "0.0.",
+    "@",
+    "a@a.",
+    ":",
+    " ",
+    "{",
+    "<",
+    "1-",
+]
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
@@ -238,7 +264,7 @@ def test_hostile_values_are_cheap_under_every_name(piece: str) -> None:
         for signature in builtin().signatures.values()
         for name in signature.names
         for place in signature.places - {"part"}
-    ]
+    ] + [Field("query", "q", hostile)]
     began = time.process_time()
     detect(fields, Losses())
     assert (time.process_time() - began) / len(fields) < 0.005

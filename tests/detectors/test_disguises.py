@@ -143,7 +143,7 @@ def test_parts(place: str, name: str, value: str, expected: set[tuple[str, str, 
         ("header", "X-Trace", jwt("jti", NUMBER)),
         ("header", "X-Msisdn-Format", json.dumps({"type": "msisdn", "width": 447700900123})),
         ("query", "phone", backwards(AMERICAN)),
-        ("query", "cli", tbcd(AMERICAN)),
+        ("query", "call", tbcd(AMERICAN)),
     ],
 )
 def test_no_name_no_finding(place: str, name: str, value: str) -> None:

@@ -14,7 +14,7 @@ from leakscan.detectors.verdict import HASHED, NO, PLACEHOLDER, PLAUSIBLE, VALID
 
 IMSI = builtin().signatures["x-nokia-imsi"]
 IMEI = builtin().signatures["x-up-3gpp-imeisv"]
-ICCID = builtin().signatures["x-iccid"]
+ICCID = builtin().signatures["iccid"]
 MEID = builtin().signatures["meid"]
 
 

@@ -59,6 +59,9 @@ def test_address(rule: str, value: str, address: str, word: str) -> None:
         ("x-user-location-info", "0013001412345678", VALID, "critical", ("310-410",)),
         ("x-user-location-info", "8200f1101234", NO, "", ()),  # too short for TAI and ECGI
         ("x-user-location-info", "0011223344556677", PLAUSIBLE, "critical", ("112-332",)),
+        ("x-user-location-info", "1800f110123400f11001234567", VALID, "critical", ("001-01",)),  # GTPv2: TAI and ECGI
+        ("x-user-location-info", "0800f1101234", VALID, "medium", ("001-01",)),
+        ("x-user-location-info", "1800f1101234", NO, "", ()),
         ("x-user-location-info", "deadbeef", NO, "", ()),
         ("p-access-network-info", "3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=001010001000019B", VALID, "", ("001-01",)),
         ("p-access-network-info", '3GPP-GERAN;cgi-3gpp="001010001019B"', VALID, "", ("001-01",)),

@@ -11,20 +11,23 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from importlib import resources
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from leakscan.baseline import Baseline
 from leakscan.conceal import Concealer
 from leakscan.errors import UsageError
 from leakscan.fingerprint import fingerprint
 from leakscan.formats import FORMATS, Look
+from leakscan.gate import Rules, judge
 from leakscan.model import Carrier, Leak, Recipient
 from leakscan.output import parse_output
 from leakscan.show import show
@@ -76,7 +79,8 @@ def rendered(name: str, leaks: list[Leak], look: Look, encoding: str = "utf-8", 
         add(summary, one, START_NS + day * DAY_NS)
         summary.explain(one.rule, one.rule)
         writer.leak(one)
-    writer.end(summary.to_dict())
+    rules = Rules(baseline=Baseline({}), baseline_name=HOSTILE[0])  # so that what counts is shown, too
+    writer.end(judge(summary.to_dict(), rules))
     stream.flush()
     return buffer.getvalue().decode(encoding)
 
@@ -202,6 +206,45 @@ def alive_html(text: str) -> list[str]:
     return found + [code for code in page.code if code not in own]
 
 
+def alive_sarif(text: str) -> list[str]:
+    """Links that leakscan did not mean, and places that are no relative URI (RFC 3986 section 4.2)."""
+    found = alive_json(text)
+    (run,) = json.loads(text)["runs"]
+    notes = run["invocations"][0]["toolExecutionNotifications"]
+    for one in [*run["results"], *notes]:
+        found += re.findall(r"(?<!\\)[\[\]]", one["message"]["text"].replace("\\\\", ""))
+        uris = [place["physicalLocation"]["artifactLocation"]["uri"] for place in one.get("locations", [])]
+        found += [uri for uri in uris if not re.fullmatch(r"(?:[A-Za-z0-9._~/-]|%[0-9A-F]{2})+", uri)]
+        found += [uri for uri in uris if uri.startswith("/") or ".." in uri.split("/")]
+    return found + [char for value in strings(json.loads(text)) for char in alive_characters(value)]
+
+
+def strings(value: Any) -> Iterator[str]:
+    """All text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings(inner)
+
+
+def alive_junit(text: str) -> list[str]:
+    meant = {"testsuites", "testsuite", "testcase", "failure", "error", "skipped", "system-out"}
+    found = alive_json(text)
+    for element in ElementTree.fromstring(text).iter():
+        found += [element.tag] if element.tag not in meant else []
+        found += sorted(set(element.attrib) - {*COUNTS, "name", "classname", "message", "time"})
+        found += [char for value in (*element.attrib.values(), element.text or "") for char in alive_characters(value)]
+    return found
+
+
+def alive_github(text: str) -> list[str]:
+    """Every line is one command of ours: nothing else begins, and no property ends early."""
+    command = re.compile(r"::(?:error|warning|notice) (?:file=[^:,\s]*,)?title=[^:,\r\n]*::[^\r\n]*")
+    return [line for line in text.splitlines() if not command.fullmatch(line)]
+
+
+COUNTS = ("tests", "failures", "errors", "skipped")
+
 #: What must not be found in the text of each format, beside characters that are alive.
 ALIVE: dict[str, Callable[[str], list[str]]] = {
     "table": lambda text: [],
@@ -211,6 +254,9 @@ ALIVE: dict[str, Callable[[str], list[str]]] = {
     "markdown": alive_markdown,
     "html": alive_html,
     "incident": alive_markdown,
+    "sarif": alive_sarif,
+    "junit": alive_junit,
+    "github": alive_github,
 }
 
 
@@ -251,6 +297,14 @@ def test_hostile_text_breaks_no_stream(name: str, text: str, encoding: str) -> N
 
 
 @pytest.mark.parametrize("text", HOSTILE)
+def test_the_job_summary_is_markdown_and_nothing_else(text: str) -> None:
+    aside = io.StringIO()
+    rendered("github", [dirty(text), leak()], Look(aside=aside), captures=[{"name": text, "size": 1}])
+    assert aside.getvalue().startswith("## leakscan: leak")
+    assert alive_characters(aside.getvalue()) == alive_markdown(aside.getvalue()) == []
+
+
+@pytest.mark.parametrize("text", HOSTILE)
 def test_programs_get_the_text_back(text: str) -> None:
     lines = rendered("jsonl", [dirty(text)], Look()).splitlines()
     assert json.loads(lines[1])["name"] == text
@@ -264,6 +318,9 @@ def test_alive_is_seen_when_it_is_there() -> None:
     assert alive_characters("\x1b")
     assert alive_json("é")
     assert alive_csv("a,=b\n")
+    assert alive_junit("<testsuites><script/></testsuites>")
+    assert alive_github("::error title=a,file=b::c\n")
+    assert alive_github("::error title=a::b\n::set-env name=c::d\n")
     for text in ("<b>x</b>", "[a](http://b)", "*a*", "`a`", "see @me", "http://a.example", "www.a.example", "~~a~~"):
         assert alive_markdown(text), text
     for text in (

@@ -35,7 +35,7 @@ def keys(value: Any) -> set[str]:
         return set().union(*map(keys, value))
     if not isinstance(value, dict):
         return set()
-    free = {"identifiers", "bearers", "bearer_requests", "verdicts", "rules", "settings", "unread", "other"}
+    free = {"identifiers", "bearers", "bearer_requests", "verdicts", "rules", "settings", "unread", "other", "covered"}
     return set(value) | set().union(*(keys(inner) for key, inner in value.items() if key not in free))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from leakscan.formats import Look
 from leakscan.formats.table import Table
+from leakscan.gate import Rules, judge
 from leakscan.losses import Losses
 from leakscan.model import Coverage
 from leakscan.summary import Summary
@@ -39,7 +40,7 @@ def table(summary: Summary, look: Look = Look(), encoding: str = "utf-8") -> str
     stream = io.TextIOWrapper(buffer, encoding=encoding)
     writer = Table(stream, look)
     writer.begin(run())
-    writer.end(summary.to_dict())
+    writer.end(judge(summary.to_dict(), Rules()))
     stream.flush()
     return buffer.getvalue().decode(encoding)
 

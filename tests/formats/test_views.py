@@ -12,6 +12,7 @@ import pytest
 from leakscan.formats import FORMATS, Look
 from leakscan.formats import markdown as markdown_module
 from leakscan.formats.rows import COLUMNS, Worst, leak_object
+from leakscan.gate import Rules, judge
 from leakscan.model import Leak
 from leakscan.summary import Summary
 from tests.leaks import add, leak, run
@@ -27,7 +28,7 @@ def view(name: str, leaks: list[Leak], look: Look = Look()) -> str:  # noqa: B00
     for one in leaks:
         add(summary, one)
         writer.leak(one)
-    writer.end(summary.to_dict())
+    writer.end(judge(summary.to_dict(), Rules()))
     return stream.getvalue()
 
 
@@ -53,7 +54,7 @@ def test_the_keys_of_a_leak_are_the_contract() -> None:
         *("type", "time", "capture", "frame", "frame_end", "client", "client_port", "server", "server_port", "teid"),
         *("host", "method", "target", "place", "name", "rule", "identifier", "value", "pseudonym", "encoding"),
         *("confidence", "severity", "origin", "bearer", "network", "home_operator", "recipient", "fingerprint"),
-        *("evidence", "partial"),
+        *("evidence", "partial", "rotating"),
     ]
 
 

@@ -234,7 +234,8 @@ def test_nothing_of_a_known_value_gets_out(folder: Path, format_name: str) -> No
     _, out, err = result(folder, "-f", format_name, "--min-confidence", "hint", str(folder / "0.pcap"))
     seen = (out + err).lower()
     assert [secret for secret in SECRETS if secret.lower() in seen] == []
-    assert "44\\*" in seen or "44**" in seen
+    if format_name not in ("sarif", "junit", "github"):  # those show no values at all
+        assert "44\\*" in seen or "44**" in seen
 
 
 def test_a_clean_capture_stays_clean(folder: Path) -> None:

@@ -44,7 +44,7 @@ def read(path: Path) -> list[tuple[int, bytes, int, Origin]]:
     for found in open_capture(str(path), losses):
         for at, size, wire, time_ns in zip(found.start, found.captured, found.wire, found.time_ns, strict=True):
             out.append((int(time_ns), bytes(found.buffer[at : at + size]), int(wire), found.origin))
-    assert losses == {}
+    assert losses.keys() <= {"capture.dropped"}  # the statistics say so
     return out
 
 

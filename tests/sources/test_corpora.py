@@ -110,4 +110,4 @@ def test_what_is_lost() -> None:
             total.update(losses)
             cut = "cut short" in row["notes"]
             assert (losses["file.cut"] == 1) == cut, row["file"]
-    assert set(total) <= {"file.cut", "block.unknown", "time.out-of-range"}
+    assert set(total) <= {"file.cut", "block.unknown", "time.out-of-range", "capture.dropped"}

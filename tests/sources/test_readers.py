@@ -27,6 +27,7 @@ from tests.builders import (
     pcapng,
     section,
     simple,
+    statistics,
 )
 
 ONE, TWO = b"one frame of bytes", b"another one"
@@ -405,3 +406,13 @@ def stops_reading(make: Callable[[], bytes]) -> int:
 
 def test_damage_stops_the_reading() -> None:
     assert stops_reading(lambda: pcap([ONE]) + b"\xff" * 10_000) <= 200
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_frames_that_the_host_dropped(order: str) -> None:
+    """Counters grow; each interface has its own, and each section begins anew."""
+    both = interface(order=order) * 2
+    told = [(1, 0, 0), (1, 2, 0), (3, 2, 0), (2, 2, 0), (4, 0, 1), (9, 9, 2)]  # the last: an interface never described
+    blocks = [statistics(dropped, by_system, number, order) for dropped, by_system, number in told]
+    data = pcapng(section(order), both, *blocks, section(order), both, statistics(7, order=order))
+    assert {read(data, sizes)[1]["capture.dropped"] for sizes in ([1 << 30], [3], [17, 1])} == {5 + 4 + 7}

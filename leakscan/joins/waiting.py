@@ -30,6 +30,7 @@ class Key(NamedTuple):
     identifier: str
     pseudonym: str
     value: str
+    encoding: tuple[str, ...]
     confidence: str
     severity: str
     origin: str
@@ -134,6 +135,7 @@ def _key(seen: Sighting) -> Key:
         identifier=leak.identifier,
         pseudonym=leak.pseudonym,
         value=clip(leak.value),
+        encoding=leak.encoding,
         confidence=leak.confidence,
         severity=leak.severity,
         origin=leak.origin,
