@@ -115,6 +115,18 @@ def test_one_left_to_the_network_card_stays_left_to_it(tmp_path):
     assert made == bytes(frame).replace(WORD, OTHER)
 
 
+def test_one_that_looks_left_to_the_card_and_is_right(tmp_path):
+    """Of 65,536 payloads one has the checksum that the card would be left."""
+    pseudo = 0xFFFF ^ _sum(bytes([192, 0, 2, 1, 203, 0, 113, 80]) + struct.pack("!II", 20 + 14 + 12, 6))
+    packet = next(
+        packet
+        for n in range(1 << 16)
+        if (packet := tcp(struct.pack("!H", n) + WORD * 2))[36:38] == struct.pack("!H", pseudo)
+    )
+    made = rewritten(tmp_path, ethernet(packet, True))
+    assert made == ethernet(tcp(packet[40:42] + OTHER + WORD), True)
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 0xFFFF), st.booleans())
 def test_an_error_stays_the_same_error(wrong, sixth):
