@@ -107,7 +107,9 @@ def in_use(summary: Json) -> bool:
 
 def blind(summary: Json, allow_inconclusive: bool) -> bool:
     """Whether something that should have been read was not, or there was nothing that could be."""
-    nothing = not summary["total"]["requests"] and not allow_inconclusive
+    compared = summary.get("comparison")
+    seen = summary["total"]["requests"] if compared is None else compared["pairs"]
+    nothing = not seen and not allow_inconclusive
     return bool(summary["coverage"]["losses"][UNREAD]) or nothing
 
 
@@ -268,13 +270,23 @@ def _exit_code(summary: Json, rules: Rules) -> int:
     """1 for a behaviour that counts; 3 when something was not read, or nothing could be. docs/cli.md has the table."""
     if rules.exit_zero:
         return 0
-    leak = summary["gate"]["counting"] > 0
+    leak = _injected(summary["comparison"], rules) if "comparison" in summary else summary["gate"]["counting"] > 0
     if blind(summary, rules.allow_inconclusive) and (rules.strict or not leak):
         return EXIT_UNREAD
     if leak:
         return EXIT_LEAK
     ignores = summary["gate"]["ignores"]
     return EXIT_UNUSED if rules.fail_on_unused_ignores and ignores is not None and ignores["unused_count"] else 0
+
+
+def _injected(compared: Json, rules: Rules) -> bool:
+    """Of two capture points only what was added between them counts."""
+    severity = compared["injected"]["severity"]
+    return severity is not None and rules.fail_on != "none" and _at_least(severity, rules.fail_on)
+
+
+def _at_least(severity: str, least: str) -> bool:
+    return SEVERITIES.index(severity) >= SEVERITIES.index(least)
 
 
 def _found(given: str | None, usual: str) -> str | None:

@@ -225,7 +225,7 @@ class Scan:
                     self._watch(message_of(head), glance.unknown, alone=True)
                 continue
             message = message_of(head)
-            matches = self._matches(message, head.raw)
+            matches = self.matches(message, head.raw)
             yield from self._leaks_of(message, matches)
             if unknown := unknown_tokens(message.headers, catalogue):
                 self._watch(message, unknown, alone=not any(map(self._is_shown, matches)))
@@ -303,7 +303,7 @@ class Scan:
                     self.watch(message, match, leak)
                 yield message.origin.capture, leak
 
-    def _matches(self, message: Message, raw: bytes | None = None) -> list[Match]:
+    def matches(self, message: Message, raw: bytes | None = None) -> list[Match]:
         """What the detectors find in a request, and what is known in it; its `raw` head makes that faster."""
         losses, known = self._reading.losses, self._settings.known
         found, body, kind = fields(message, losses), b"", header(message, "content-type")

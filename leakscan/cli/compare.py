@@ -56,6 +56,10 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job
     help="TOML: your own identifiers, to be found in every form and place (docs/known.md).",
 )  # fmt: skip
 @click.option(
+    "--rules", metavar="FILE", default=None,
+    help="TOML: more names to look for (docs/detectors/README.md).",
+)  # fmt: skip
+@click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
     help="Colour in the table; NO_COLOR in the environment turns auto off.",
 )  # fmt: skip
@@ -82,4 +86,4 @@ def command(client: str, server: str | None, verbose: bool, **flags: Any) -> Job
     from leakscan.job import Options
 
     captures = [client] if server is None else [client, server]
-    return partial(compare, Options(captures=captures, responses=False, bodies=False, rules=None, jobs=1, **flags))
+    return partial(compare, Options(captures=captures, responses=False, bodies=False, jobs=1, **flags))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import click
 
@@ -37,21 +37,19 @@ def command() -> None:
     "--value", metavar="NUMBER", default=None,
     help="Only tell whether this number is in the pack; - reads it from stdin. Needs the key.",
 )  # fmt: skip
+@click.option(
+    "--known", metavar="FILE", default=None, help="The file of --known that the pack was made with, if there was one."
+)
+@click.option(
+    "--rules", metavar="FILE", default=None, help="The file of --rules that the pack was made with, if there was one."
+)
 @click.option("-q", "--quiet", is_flag=True, default=False, help="No progress.")
 @click.option(
     "--progress", type=click.Choice(["auto", "never"]), default="auto", show_default=True,
     help="A bar on stderr, by bytes, when that is a terminal.",
 )  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
-def verify(
-    directory: str,
-    captures: Sequence[str],
-    pseudonym_key: str | None,
-    value: str | None,
-    quiet: bool,
-    progress: str,
-    verbose: bool,
-) -> Job:
+def verify(verbose: bool, **flags: Any) -> Job:
     """Check the pack in DIR: its files against its manifest, its findings against the captures.
 
     \b
@@ -61,4 +59,4 @@ def verify(
     """
     from leakscan.evidence.job import VerifyOptions, verify
 
-    return partial(verify, VerifyOptions(directory, captures, pseudonym_key, value, quiet, progress))
+    return partial(verify, VerifyOptions(**flags))

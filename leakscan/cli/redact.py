@@ -23,6 +23,10 @@ from leakscan.cli.options import CONFIDENCES, Job
     help="TOML: your own identifiers, to be replaced wherever they are (docs/known.md).",
 )  # fmt: skip
 @click.option(
+    "--rules", metavar="FILE", default=None,
+    help="TOML: more names to look for (docs/detectors/README.md).",
+)  # fmt: skip
+@click.option(
     "--drop-unredactable", is_flag=True, default=False,
     help="Leave out packets with identifiers that cannot be replaced, instead of writing nothing.",
 )  # fmt: skip

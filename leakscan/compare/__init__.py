@@ -19,7 +19,7 @@ from leakscan.compare.pairing import AMBIGUOUS, Pairing, Pairs, origin_form
 from leakscan.detectors import detect
 from leakscan.fields import everything, fields
 from leakscan.losses import Losses
-from leakscan.model import SEVERITIES, Field, Leak, Match, Message
+from leakscan.model import Field, Leak, Match, Message
 from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.spine import Scan, Settings
@@ -80,16 +80,6 @@ class Comparison(Scan):
         names = ([self._name(name) for name in side.names] for side in self._sides)
         return {**self.summary.to_dict(), "comparison": self._changes.to_dict(self._clock, (next(names), next(names)))}
 
-    def injected(self, fail_on: str) -> bool:
-        """Whether an identifier at or above `fail_on`, one of SEVERITIES or "none", was added on the way."""
-        return fail_on != "none" and self._worst_injected >= SEVERITIES.index(fail_on)
-
-    _worst_injected = -1
-
-    @property
-    def pairs(self) -> int:
-        return sum(self._changes.how.values())
-
     def _found(self) -> Iterator[tuple[str, Leak]]:
         self._clock = estimate(*(self._sample(side) for side in self._sides))
         client_reading = self._sides[0].reading(self._client_losses, self._on_bytes, self._sieve)
@@ -110,15 +100,13 @@ class Comparison(Scan):
         if server is None:
             self._changes.add(pairing, [], [])
             return
-        matches = self._matches(server)
+        matches = self.matches(server)
         if client is not None:
             matches = _told_apart(matches, client, pairing)
         found = list(self._leaks_of(server, matches))
         injected = [
             (HOLDERS.get(leak.place, leak.name.lower()), leak) for _, leak in found if leak.origin == "injected"
         ]
-        for _, leak in injected:
-            self._worst_injected = max(self._worst_injected, SEVERITIES.index(leak.severity))
         self._changes.add(pairing, [] if client is None else _changes(client, server), injected)
         yield from found
 
@@ -135,10 +123,8 @@ def _changes(client: Message, server: Message) -> list[Change]:
 
 def _told_apart(matches: Sequence[Match], client: Message, pairing: Pairing) -> list[Match]:
     """The server's matches with the origin that the client's request gives them."""
-    losses = Losses()  # of the client's request: nothing that is missing in the result
-    sent = fields(client, losses)
     known = _all_known(client)
-    normals = {(match.identifier, match.normal) for match in detect(sent, losses)}
+    normals = {(match.identifier, match.normal) for match in detect(fields(client, Losses()), Losses())}
     doubtful = {one for rival in pairing.rivals for one in _all_known(rival)}
     where = f"the client's request, frame {client.frame_end}"
     told = []
@@ -147,7 +133,7 @@ def _told_apart(matches: Sequence[Match], client: Message, pairing: Pairing) -> 
         evidence: tuple[str, ...]
         if field in known:
             origin, evidence = "client-sent", (f"also in {where}",)
-        elif client.partial or losses:
+        elif client.partial:
             origin, evidence = match.origin, (f"not in what there is of {where}",)
         elif field in doubtful:
             origin, evidence = "unknown", ("in some of the client's requests that this may be",)

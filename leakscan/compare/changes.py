@@ -14,7 +14,7 @@ from leakscan.compare.headers import KINDS, Change
 from leakscan.compare.pairing import AMBIGUOUS, HOW, Pairing
 from leakscan.conceal import Concealer
 from leakscan.distinct import Bounded
-from leakscan.model import Leak, Message
+from leakscan.model import SEVERITIES, Leak, Message
 from leakscan.tally import bump, bump_all, clip
 
 MAX_ROWS = 1000
@@ -61,6 +61,7 @@ class Changes:
         self.translated = 0
         self.injected_requests = 0
         self.injected_leaks = 0
+        self.worst = -1  # of the injected: position in SEVERITIES
 
     def add(self, pairing: Pairing, changes: list[Change], injected: list[tuple[str, Leak]]) -> None:
         """One pairing. `injected`: the header that holds it (`where`), and the leak that says so."""
@@ -75,6 +76,7 @@ class Changes:
         self.translated += client.client != server.client
         self.injected_leaks += len(injected)
         self.injected_requests += bool(injected)
+        self.worst = max([self.worst, *(SEVERITIES.index(leak.severity) for _, leak in injected)])
         found: dict[str, list[Leak]] = {}
         for where, leak in injected:
             found.setdefault(where, []).append(leak)
@@ -102,7 +104,11 @@ class Changes:
             "how": self.how,
             "clock": None if clock is None else _clock(clock),
             "addresses_translated": self.translated,
-            "injected": {"requests": self.injected_requests, "leaks": self.injected_leaks},
+            "injected": {
+                "requests": self.injected_requests,
+                "leaks": self.injected_leaks,
+                "severity": None if self.worst < 0 else SEVERITIES[self.worst],
+            },
             "changes": rows,
         }
 

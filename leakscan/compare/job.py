@@ -10,8 +10,6 @@ from leakscan.errors import UsageError
 from leakscan.formats.compared import outcome
 from leakscan.interrupt import Gate
 from leakscan.job import (
-    EXIT_LEAK,
-    EXIT_UNREAD,
     VALUES_SHOWN,
     Options,
     files_of,
@@ -53,7 +51,7 @@ def compare(options: Options) -> int:
         if not options.quiet:
             progress.say(outcome(summary["comparison"]))
         finish(summary, rules, writers, options, progress.say)
-    return stopped or _exit_code(comparison, options)
+    return stopped or int(summary["gate"]["exit_code"])
 
 
 def _sides(options: Options, losses: Losses) -> tuple[Side, Side]:
@@ -65,14 +63,3 @@ def _sides(options: Options, losses: Losses) -> tuple[Side, Side]:
     if client == server:
         return Side(client, tunnelled=True), Side(server, tunnelled=False)
     return Side(client), Side(server)
-
-
-def _exit_code(comparison: Comparison, options: Options) -> int:
-    """1 for an injected identifier; 3 when something was not read, or no request was seen at both points."""
-    if options.exit_zero:
-        return 0
-    injected = comparison.injected(options.fail_on)
-    blind = comparison.summary.unread() or not (comparison.pairs or options.allow_inconclusive)
-    if blind and (options.strict or not injected):
-        return EXIT_UNREAD
-    return EXIT_LEAK if injected else 0

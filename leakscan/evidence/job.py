@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leakscan.conceal import read_key
+from leakscan.detectors import with_rules
 from leakscan.errors import UsageError
 from leakscan.evidence.confirm import confirm
 from leakscan.evidence.folder import Folder
-from leakscan.evidence.verify import DIFFERS, UNCHECKED, Verification
+from leakscan.evidence.verify import DIFFERS, UNCHECKED, Files, Verification
+from leakscan.known import Known
 from leakscan.losses import Losses
 from leakscan.progress import Progress
 from leakscan.show import show
@@ -28,6 +30,8 @@ class VerifyOptions:
     captures: Sequence[str]
     pseudonym_key: str | None
     value: str | None
+    known: str | None
+    rules: str | None
     quiet: bool
     progress: str
 
@@ -45,7 +49,9 @@ def verify(options: VerifyOptions) -> int:
         captures = expand(options.captures, Losses()) if options.captures else []
         with Progress(options.progress == "auto" and not options.quiet) as progress:
             progress.start(captures)
-            checked = Verification(folder, captures, key, lambda count: progress.advance(count // 2))
+            known = None if options.known is None else Known.load(options.known)
+            files = Files(known, None if options.rules is None else with_rules(options.rules))
+            checked = Verification(folder, captures, key, files, lambda count: progress.advance(count // 2))
             statuses = set()
             for check in checked.checks():
                 statuses.add(check.status)

@@ -105,7 +105,7 @@ class Pack(Writer):
         self._write_findings(sums)
         self._file(RUN, json_text(self._run) + "\n")
         self._file(SUMMARY, json_text(summary) + "\n")
-        self._file(RULES, json.dumps(self._rules_in_words(), indent=1) + "\n")
+        self._file(RULES, json.dumps(self._rules_in_words(summary), indent=1) + "\n")
         self._file(README, _READ_ME)
         manifest = json.dumps(self._manifest(sums), indent=1) + "\n"
         self._file(MANIFEST, manifest)
@@ -130,17 +130,15 @@ class Pack(Writer):
                 finding = {"finding": number, "capture_sha256": sums[last].sha256, "frames": frames, "excerpt": lines}
                 file.write(json_text({**leak, **finding}) + "\n")
 
-    def _rules_in_words(self) -> Json:
-        """What each rule that found something is, and where it was seen."""
+    def _rules_in_words(self, summary: Json) -> Json:
+        """What each rule that found something means; of leakscan's own also who adds it, and its source."""
         known = builtin().signatures
         rules: Json = {}
         for rule in sorted(self._rules):
-            outer, _, inner = rule.partition(".")
-            signature = known.get(rule) or known.get(outer)
+            rules[rule] = {"explain": summary["rules"].get(rule, "")}
+            signature = known.get(rule) or known.get(rule.partition(".")[0])
             if signature is not None:
-                rules[rule] = {"explain": signature.explain, "added_by": signature.added_by, "source": signature.source}
-                if inner and inner in known:
-                    rules[rule]["part"] = known[inner].explain
+                rules[rule] |= {"added_by": signature.added_by, "source": signature.source}
         return rules
 
     def _manifest(self, sums: list[Sum]) -> Json:

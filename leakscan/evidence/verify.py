@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from leakscan import __version__
 from leakscan.conceal import Concealer
-from leakscan.detectors import builtin
+from leakscan.detectors.catalogue import Catalogue
 from leakscan.errors import FileMistake, UsageError
 from leakscan.evidence import FILES, FINDINGS, KIND, MANIFEST, SCHEMA, SUMMARY
 from leakscan.evidence.folder import Folder
@@ -26,11 +26,13 @@ from leakscan.evidence.pack import excerpt
 from leakscan.evidence.places import Places, capture_sum
 from leakscan.filenames import shown_name
 from leakscan.formats.rows import leak_object
+from leakscan.known import Known
 from leakscan.losses import Losses
 from leakscan.model import CONFIDENCES, Leak, Match, Message
 from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.spine import Scan, Settings
+from leakscan.times import between
 
 Json = dict[str, Any]
 OnBytes = Callable[[int], None] | None
@@ -52,12 +54,27 @@ class Check(NamedTuple):
     what: str
 
 
+class Files(NamedTuple):
+    """Files of the operator's that bore on the findings."""
+
+    known: Known | None = None
+    rules: Catalogue | None = None
+
+
 class Verification:
     """One check of one pack. `key` lets pseudonyms be compared as well."""
 
-    def __init__(self, folder: Folder, captures: Sequence[str], key: bytes | None = None, on_bytes: OnBytes = None):
+    def __init__(
+        self,
+        folder: Folder,
+        captures: Sequence[str],
+        key: bytes | None = None,
+        files: Files = Files(),  # noqa: B008  (a NamedTuple cannot change)
+        on_bytes: OnBytes = None,
+    ) -> None:
         self._folder = folder
         self._captures = captures
+        self._files_given = files
         self._on_bytes = on_bytes
         self.manifest = read_manifest(folder)
         self._concealer = Concealer(key, self.manifest["values"] == "shown")
@@ -143,8 +160,13 @@ class Verification:
         if len(self._paths) < len(captures) or not captures:
             yield Check(UNCHECKED, "findings: a scan of all captures is needed to compare them")
             return
+        missing = [flag for flag in Files._fields if self._made_with(flag) and getattr(self._files_given, flag) is None]
+        if missing:
+            flags = " and ".join(f"--{flag}" for flag in missing)
+            yield Check(UNCHECKED, f"findings: made with {flags}; give the same to compare them")
+            return
         tool = self.manifest["tool"]
-        here = {"name": "leakscan", "version": __version__, "catalogue": builtin().version}
+        here = {"name": "leakscan", "version": __version__, "catalogue": self._settings().catalogue.version}
         if tool != here:
             text = f"leakscan {tool['version']} with catalogue {tool['catalogue']}"
             yield Check(NOTE, f"made by {text}; this is {__version__} with {here['catalogue']}")
@@ -164,9 +186,10 @@ class Verification:
         """Number of each finding, and whether the scan gives the same at its place."""
         paths = [self._paths[number] for number in range(len(self._paths))]
         numbers = {path: number for number, path in enumerate(paths)}
-        settings = Settings(self.manifest["settings"]["min_confidence"], self.manifest["values"] == "shown")
-        losses = Losses()
-        scan = Scan(Reading(series(paths, losses, self._on_bytes), losses), paths, settings, self._concealer)
+        settings, losses = self._settings(), Losses()
+        batches = series(paths, losses, self._on_bytes)
+        reading = Reading(batches, losses, responses=settings.responses, bodies=settings.bodies)
+        scan = Scan(reading, paths, settings, self._concealer)
         seen: dict[int, tuple[int, list[str]]] = {}
 
         def watch(message: Message, match: Match, leak: Leak) -> None:
@@ -187,6 +210,23 @@ class Verification:
             same = all(again[key] == finding.get(key) for key in keys)
             sha256 = self.manifest["captures"][capture]["sha256"]
             yield number, same and (sha256, lines) == (finding["capture_sha256"], finding["excerpt"])
+
+    def _made_with(self, setting: str) -> Any:
+        return self.manifest["settings"].get(setting)
+
+    def _settings(self) -> Settings:
+        """Those of the pack, as far as they bear on what is compared."""
+        since_ns, until_ns = between(self._made_with("since"), self._made_with("until"))
+        return Settings(
+            min_confidence=self._made_with("min_confidence"),
+            show_values=self.manifest["values"] == "shown",
+            known=self._files_given.known if self._made_with("known") else None,
+            rules=self._files_given.rules if self._made_with("rules") else None,
+            responses=bool(self._made_with("responses")),
+            bodies=bool(self._made_with("bodies")),
+            since_ns=since_ns,
+            until_ns=until_ns,
+        )
 
     def _findings(self) -> Iterator[Json]:
         yield from findings(self._folder)
@@ -256,7 +296,11 @@ _SHAPE: dict[str, Callable[[Any], bool]] = {
     "tool": lambda value: isinstance(value, dict) and {"name", "version", "catalogue"} <= value.keys(),
     "key_id": lambda value: isinstance(value, str),
     "values": lambda value: value in ("masked", "shown"),
-    "settings": lambda value: isinstance(value, dict) and value.get("min_confidence") in CONFIDENCES,
+    "settings": lambda value: (
+        isinstance(value, dict)
+        and value.get("min_confidence") in CONFIDENCES
+        and all(value.get(key) is None or isinstance(value[key], str) for key in ("since", "until"))
+    ),
     "captures": lambda value: _are(value, lambda one: _is_sum(one) and isinstance(one.get("name"), str)),
     "findings": lambda value: type(value) is int,
     "files": lambda value: isinstance(value, dict) and all(map(_is_sum, value.values())),

@@ -64,12 +64,16 @@ def _is_used(region: Region, old: bytes) -> bool:
 
 
 def _is_offloaded(region: Region, old: bytes, field: int) -> bool:
-    """Whether the field holds the sum over the addresses alone: the rest was left to the network card."""
+    """Whether the field holds the sum over the addresses alone: the rest was left to the network card. It may happen to
+    be the sum over everything, too.
+    """
     if region.kind not in (_TCP, _UDP) or region.address is None:
         return False
     low, high = _addresses(old, region.address)
     pseudo = _words(old, low, high) + region.kind + region.end - region.start
-    return bool(pseudo) and int.from_bytes(old[field : field + 2]) == (pseudo % 0xFFFF or 0xFFFF)
+    if int.from_bytes(old[field : field + 2]) != (pseudo % 0xFFFF or 0xFFFF):
+        return False
+    return (pseudo + _words(old, region.start, region.end)) % 0xFFFF != 0
 
 
 def _addresses(data: bytes, start: int) -> tuple[int, int]:

@@ -138,14 +138,30 @@ def spelled(match: Match, normal: str, fake: str) -> str:
         return _with_check(value, fake, luhn_digit)
     if match.identifier == "meid_esn":
         return _meid(value, normal, fake)
+    if value == normal:
+        return fake
     if len(value) == len(normal):
         return _cased(value, fake)
     if normal.endswith(value):
         return fake[-len(value) :]
+    if match.identifier == "subscriber_token" and (token := _token_with(value, normal, fake)):
+        return token
     extra = len(value) - len(normal)
     for at in range(len(normal) + 1) if extra > 0 else ():
         if value[:at] + value[at + extra :] == normal:
             return fake[:at] + value[at : at + extra] + fake[at:]
+    return ""
+
+
+def _token_with(value: str, normal: str, fake: str) -> str:
+    """A token of which the normal form is a part: the head of an X-UIDH, an ACR with its network's codes before it."""
+    uidh = _uidh(value)
+    if uidh is not None and uidh[:9].decode() == normal and len(fake) == 9:
+        dice = Dice(lambda counter: hashlib.sha256(f"{fake}\0{counter}".encode()).digest(), 0)
+        return base64.b64encode(fake.encode() + uidh[9:10] + bytes(dice.below(256) for _ in uidh[10:])).decode()
+    for kept in (0, 6):
+        if len(normal) > kept + 8 and normal[kept:] in value:
+            return value.replace(normal[kept:], fake[kept:])
     return ""
 
 
@@ -167,10 +183,15 @@ def _with_check(value: str, fake: str, check: Callable[[str], int]) -> str:
 
 
 def _cased(value: str, fake: str) -> str:
-    """`fake` with the letters' cases of `value`, where it differs in nothing else."""
-    return "".join(
-        f.upper() if v.isupper() else f.lower() if v.islower() else f for v, f in zip(value, fake, strict=True)
-    )
+    """`fake` with the letters' cases of `value`."""
+    return "".join(cased(new, old, value) for new, old in zip(fake, value, strict=True))
+
+
+def cased(new: str, old: str, text: str) -> str:
+    """A character in the case of the one that it stands for; where that was none, in that of the whole text."""
+    if old.isupper() or (not old.isalpha() and text.isupper()):
+        return new.upper()
+    return new.lower() if old.islower() or (not old.isalpha() and text.islower()) else new
 
 
 def _meid(value: str, normal: str, fake: str) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from leakscan.fields import MAX_VALUE_CHARS
 from leakscan.model import Field, Head, Match, Message
 from leakscan.redaction.fakes import Identity
 from leakscan.redaction.needles import KEY_BYTES, TooMany
@@ -20,13 +21,19 @@ from leakscan.tally import PERSONAL
 MAX_IDENTITIES = 10_000
 MAX_FIELDS = 100_000
 MAX_CONTEXTS = 64  # of one text
+MAX_TEXT_CHARS = MAX_VALUE_CHARS  # of a text that is replaced as a whole
 MAX_CLIENTS = 200_000
 
 #: Kinds that are sought wherever they may stand; of the others only what stands in a field that leakscan knows.
 EVERYWHERE = PERSONAL | {"private_ip", "cell_location", "charging"}
 MIN_TELLING = 7
 #: Characters that end a value where it stands in a line.
-_ENDS = {"cookie": rb";|[ \t]*\r*(?:\n|\Z)", "query": rb"[&;#\s]|\Z", "path": rb"[/;?\s]|\Z"}
+_ENDS = {
+    "body": rb"[^0-9A-Za-z]|\Z",
+    "cookie": rb";|[ \t]*\r*(?:\n|\Z)",
+    "query": rb"[&;#\s]|\Z",
+    "path": rb"[/;?\s]|\Z",
+}
 
 
 class Context(NamedTuple):
@@ -71,18 +78,37 @@ class Findings:
 
     def add(self, head: Head, message: Message, matches: Sequence[Match]) -> None:
         """One request in which something was found."""
-        for match in matches:
-            identity = Identity(match.identifier, match.normal)
+        for whole in matches:
+            identity = Identity(whole.identifier, whole.normal)
             self.identities[identity] = self.identities.get(identity, 0) + 1
+            match = _part(whole)
+            if match is None:
+                continue
             found = self.fields.get(match.field)
             if found is None:
                 found = self.fields[match.field] = Found(match.field, [], message.frame)
             if (identity, match) not in found.matches:
                 found.matches.append((identity, match))
             if len(found.contexts) < MAX_CONTEXTS:
-                found.contexts.update(contexts(head.raw, match.field))
+                raw = message.body if match.field.place == "body" else head.raw
+                found.contexts.update(contexts(raw, match.field))
         if len(self.identities) > MAX_IDENTITIES or len(self.fields) > MAX_FIELDS:
             raise TooMany(f"more than {MAX_IDENTITIES:,} identifiers: cut the capture into pieces (editcap -c)")
+
+
+def _part(match: Match) -> Match | None:
+    """The match in as much of a long text (a body) as stands for it; None where it stands there plainly, for then its
+    spellings are enough."""
+    text = match.field.value
+    if len(text) <= MAX_TEXT_CHARS:
+        return match
+    token = match.spans[0] if match.spans else ""
+    if not 0 < len(token) <= MAX_TEXT_CHARS or token not in text:
+        return None if not match.encoding else match
+    chain = match.encoding
+    while chain[:1] == ("percent",):
+        chain = chain[1:]
+    return replace(match, field=match.field._replace(value=token), encoding=chain)
 
 
 def contexts(raw: bytes, where: Field) -> Iterator[Context]:
@@ -95,6 +121,8 @@ def contexts(raw: bytes, where: Field) -> Iterator[Context]:
         begins = rb"[?&;]" + name + b"="
     elif where.place == "path":
         begins = rb"[/;]" + name + rb"[=/]"
+    elif where.place == "body":
+        begins = rb"(?<![0-9A-Za-z])" + name + rb"[^0-9A-Za-z]{1,8}"
     else:
         begins = rb"\n" + name + rb":[ \t\r\n]*"
     for found in re.finditer(begins + rb"(?=(" + re.escape(value) + rb")(" + ends + rb"))", raw, re.IGNORECASE):

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from leakscan.conceal import read_key
-from leakscan.detectors import detect
+from leakscan.detectors import detect, with_rules
+from leakscan.detectors.catalogue import Catalogue
 from leakscan.errors import LeakscanError, UsageError
-from leakscan.fields import everything, fields
 from leakscan.filenames import shown_name
 from leakscan.formats.words import label, plural
 from leakscan.glance import Glance
@@ -39,6 +40,7 @@ from leakscan.series import joined
 from leakscan.show import redact as without_numbers
 from leakscan.show import show
 from leakscan.sources import content, expand
+from leakscan.spine import Scan, Settings
 
 EXIT_REFUSED, EXIT_UNREAD = 1, 3
 PASSES = 5  # over IN and the copy
@@ -59,6 +61,7 @@ class RedactOptions:
     input: str
     output: str
     known: str | None
+    rules: str | None
     pseudonym_key: str | None
     min_confidence: str
     addresses: bool
@@ -71,6 +74,11 @@ def redact(options: RedactOptions) -> int:
     """Write the copy; gives the exit code."""
     key = secrets.token_bytes(32) if options.pseudonym_key is None else read_key(options.pseudonym_key)
     name = _input(options)
+    wanted = Wanted(
+        None if options.known is None else Known.load(options.known),
+        None if options.rules is None else with_rules(options.rules),
+        options.min_confidence,
+    )
     with Progress(options.progress == "auto" and not options.quiet) as progress:
         losses = Losses(partial(_warn, progress))
         progress.start([name])
@@ -78,13 +86,12 @@ def redact(options: RedactOptions) -> int:
         def on_bytes(count: int) -> None:
             progress.advance(count // PASSES)
 
-        known = None if options.known is None else Known.load(options.known)
-        findings = find(name, losses, known, options.min_confidence, on_bytes)
+        findings = find(name, losses, wanted, on_bytes)
         copied = _Pieces(name, _end(losses))
         if copied.row() is None:
             raise UsageError(f"{options.input}: neither pcap nor pcapng; convert it with editcap -F pcapng")
         addresses = Addresses(key, findings.clients, findings.servers) if options.addresses else None
-        planned = plan(findings, key, addresses, partial(said, known))
+        planned = plan(findings, key, addresses, wanted.said)
         edits = Edits()
         search = Search(planned.needles)
         for edit in search.edits(copied.row(on_bytes) or ()):
@@ -100,7 +107,7 @@ def redact(options: RedactOptions) -> int:
             for data in writing.copy(copied.row(on_bytes) or ()):
                 file.write(data)
             file.flush()
-            check(file.temporary, planned, known, on_bytes)
+            check(file.temporary, planned, wanted, on_bytes)
         progress.stop()
         _report(options, findings, writing, search, losses, refused)
         unread = losses.of_kind(UNREAD)
@@ -133,35 +140,35 @@ def _input(options: RedactOptions) -> str:
     return names[0]
 
 
-def find(
-    name: str,
-    losses: Losses,
-    known: Known | None = None,
-    min_confidence: str = "hint",
-    on_bytes: OnBytes | None = None,
-) -> Findings:
+class Wanted(NamedTuple):
+    """What is looked for."""
+
+    known: Known | None = None
+    rules: Catalogue | None = None
+    min_confidence: str = "hint"
+
+    def said(self, pieces: list[Field]) -> list[Match]:
+        """What is found in fields."""
+        matches = detect(pieces, Losses(), self.rules)
+        return matches if self.known is None else self.known.matches(pieces, matches)
+
+
+def find(name: str, losses: Losses, wanted: Wanted, on_bytes: OnBytes | None = None) -> Findings:
     """Every identifier in the requests of a capture, and every known one, which may be elsewhere in it."""
-    findings, glance, least = Findings(), Glance(values=known), CONFIDENCES.index(min_confidence)
-    for entry in known.entries if known is not None else ():
+    findings, glance = Findings(), Glance(wanted.rules, wanted.known)
+    least = CONFIDENCES.index(wanted.min_confidence)
+    for entry in wanted.known.entries if wanted.known is not None else ():
         findings.identities[Identity(entry.kind, entry.normal)] = 0
-    reading = Reading([joined([name], losses, on_bytes)], losses)
+    reading = Reading([joined([name], losses, on_bytes)], losses, bodies=True)
+    scan = Scan(reading, [name], Settings(known=wanted.known, rules=wanted.rules))
     for head in reading.heads():
         client, _, server, _ = endpoints(head.key)
         findings.meet(client, server)
         if glance.plain_host(head) is None:
             message = message_of(head)
-            matches = detect(fields(message, losses), losses)
-            if known is not None and known.search(head.raw):
-                matches = known.matches(everything(message.target, message.headers), matches)
-            wanted = [one for one in matches if one.identifier not in KEPT]
-            findings.add(head, message, [one for one in wanted if CONFIDENCES.index(one.confidence) >= least])
+            matches = [one for one in scan.matches(message, head.raw) if one.identifier not in KEPT]
+            findings.add(head, message, [one for one in matches if CONFIDENCES.index(one.confidence) >= least])
     return findings
-
-
-def said(known: Known | None, pieces: list[Field]) -> list[Match]:
-    """What is found in fields."""
-    matches = detect(pieces, Losses())
-    return matches if known is None else known.matches(pieces, matches)
 
 
 def _end(losses: Losses) -> int | None:
@@ -171,7 +178,7 @@ def _end(losses: Losses) -> int | None:
     return None
 
 
-def check(path: Path, planned: Plan, known: Known | None = None, on_bytes: OnBytes | None = None) -> None:
+def check(path: Path, planned: Plan, wanted: Wanted, on_bytes: OnBytes | None = None) -> None:
     """The copy is not given away before this: no original in any spelling in any byte of it, in no stream, and a scan
     finds none. Raises LeakscanError."""
     left = _left_in_bytes(path, planned.needles)
@@ -179,7 +186,7 @@ def check(path: Path, planned: Plan, known: Known | None = None, on_bytes: OnByt
         row = pieces(str(path), None, on_bytes)
         left = sum(1 for _ in Search(planned.needles).edits(row or ()))
     if not left:
-        found = find(str(path), Losses(), known, on_bytes=on_bytes)
+        found = find(str(path), Losses(), wanted, on_bytes)
         left = sum(1 for identity, times in found.identities.items() if times and identity in planned.originals)
     if left:
         raise LeakscanError(
@@ -235,7 +242,7 @@ def _report(
     for kind, (count, times) in sorted(kinds.items()):
         _print("replaced", f"{label(kind)}: {plural(count, 'identifier')}, found {plural(times, 'time')}")
     if options.addresses:
-        _print("replaced", f"address: {plural(len(findings.clients), 'subscriber address')}")
+        _print("replaced", f"addresses of subscribers: {len(findings.clients):,}")
     _print("changed", plural(writing.written.changed, "packet"))
     for words in refused:
         _print("left out", words)

@@ -19,7 +19,7 @@ from leakscan.losses import Losses
 from leakscan.model import Field, Match
 from leakscan.redaction.addresses import Addresses
 from leakscan.redaction.fakes import Fakes, Identity, scrambled_like, spelled
-from leakscan.redaction.finding import EVERYWHERE, Findings, Found
+from leakscan.redaction.finding import EVERYWHERE, MAX_TEXT_CHARS, Findings, Found
 from leakscan.redaction.forms import digests, forms
 from leakscan.redaction.needles import KEY_BYTES, Needles
 from leakscan.redaction.spelling import rewritten
@@ -80,6 +80,10 @@ def _add_field(made: Plan, found: Found, text: str | None, said: Detect) -> None
         text = None
     made.fakes |= {Identity(match.identifier, match.normal) for match in left}
     instead = None if text is None else text.encode("latin-1", "replace")
+    if len(old) > MAX_TEXT_CHARS:  # cannot be cut down to what stands for the identifier
+        why = "what stands for it in a long text cannot be told"
+        made.refused.append(Refusal(found.frame, where.place, where.name, found.matches[0][0].kind, why))
+        return
     if found.is_telling:
         made.needles.add(old, instead)
     for before, after in found.contexts:

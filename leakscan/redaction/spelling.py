@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from leakscan.detectors.encodings import DECODERS, GUESSES, INTERNATIONAL, trim
-from leakscan.redaction.fakes import scrambled_like
+from leakscan.redaction.fakes import cased, scrambled_like
 
 #: What may be a value of its own inside another text.
 _TOKEN = re.compile(r"[^\s,;&|\"'<>(){}\[\]]+")
@@ -25,34 +25,47 @@ _BETWEEN = r"[^0-9A-Za-z]{0,3}"
 
 
 def rewritten(text: str, value: str, fake: str, chain: tuple[str, ...]) -> str | None:
-    """`text` with `fake` for `value`, which stands in it behind the encodings of `chain`, outermost first."""
+    """`text` with `fake` for `value`, which stands in it behind the encodings of `chain`, outermost first.
+
+    A text in which the value cannot be seen (it was worked out from it) is replaced as a whole. None when it cannot be
+    done.
+    """
+    if len(value) != len(fake):
+        return None
+    made = _undone(text, value, fake, chain)
+    if made is None and not chain:
+        made = scrambled_like(text, fake)
+    return made
+
+
+def _undone(text: str, value: str, fake: str, chain: tuple[str, ...]) -> str | None:
+    """The same where the value can be seen; else None."""
     if not chain:
         return substituted(text, value, fake)
     for start, end in _pieces(text):
         piece = text[start:end]
         for decode in _decoders(chain[0]):
             plain = decode(piece)
-            inner = None if plain is None else rewritten(plain, value, fake, chain[1:])
-            if plain is None or inner is None or inner == plain:
-                continue
-            for made in ENCODERS[chain[0]](piece, inner):
+            inner = None if plain is None else _undone(plain, value, fake, chain[1:])
+            for made in ENCODERS[chain[0]](piece, inner) if inner is not None else ():
                 if len(made) == len(piece) and decode(made) == inner:
                     return text[:start] + made + text[end:]
-    return None
+    return _undone(text, value, fake, chain[1:]) if chain[0] in MEMBERS else None
+
+
+#: What is also said of a value that is one of several in a text, and stands there as it is.
+MEMBERS = frozenset({"json"})
 
 
 def substituted(text: str, value: str, fake: str) -> str | None:
-    """`text` with `fake` for every `value` in it, also where separators stand between its characters. A text in which
-    the value cannot be seen (it was worked out from it) is replaced as a whole. None when the fake is of another
-    length."""
-    if len(value) != len(fake):
-        return None
+    """`text` with `fake` for every `value` in it, also where separators stand between its characters; None where there
+    is none."""
     between = _BETWEEN if len(value) >= MIN_BARE_CHARS else ""
     pattern = between.join(_class(char) for char in value)
     if len(value) < MIN_BARE_CHARS:
         pattern = rf"(?<![0-9A-Za-z]){pattern}(?![0-9A-Za-z])"
     made, count = re.subn(pattern, lambda found: _laid(found[0], value, fake), text, flags=re.IGNORECASE)
-    return made if count else scrambled_like(text, fake)
+    return made if count else None
 
 
 def _class(char: str) -> str:
@@ -61,15 +74,15 @@ def _class(char: str) -> str:
 
 
 def _laid(found: str, value: str, fake: str) -> str:
-    """The fake's characters in place of the value's, in their cases; what stands between them stays."""
-    out, at = [], 0
-    for char in found:
-        if at < len(value) and (char.lower() == value[at].lower() or value[at] == "*"):
-            new = fake[at]
-            out.append(new.upper() if char.isupper() else new.lower() if char.islower() else new)
-            at += 1
-        else:
-            out.append(char)
+    """The fake's characters in place of the value's, in their cases where those differ; what is between them stays."""
+    places: list[int] = []
+    for at, char in enumerate(found):
+        if len(places) < len(value) and (char.lower() == value[len(places)].lower() or value[len(places)] == "*"):
+            places.append(at)
+    as_it_is = all(found[at] == char for at, char in zip(places, value, strict=False))
+    out = list(found)
+    for at, char in zip(places, fake, strict=False):
+        out[at] = char if as_it_is else cased(char, found[at], found)
     return "".join(out)
 
 
