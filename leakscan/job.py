@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from leakscan.fleet import Fleet
     from leakscan.known import Known
     from leakscan.spine import Scan, Settings
+    from leakscan.split.worker import Setup
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
 VALUES_SHOWN = "warning: values are shown: the result is personal data"
@@ -102,7 +103,8 @@ def analyse(options: Options) -> int:
         losses = Losses(partial(warn, progress.say))
         names = expand(options.captures, losses)
         gate = Gate()
-        reading = _reading(options, names, losses, gate, progress, stack)
+        scan = _divided(options, names, losses, gate, progress, stack, files, rules)
+        reading = None if scan else _reading(options, names, losses, gate, progress, stack)
         live = "-" in names
         writers = open_writers(stack, options, wanted, live)
         if options.show_values:
@@ -113,8 +115,9 @@ def analyse(options: Options) -> int:
         from leakscan.spine import Scan  # after `_reading`: what is forked there starts meanwhile
 
         settings = settings_of(options, files, rules)
-        scan: Scan | Fleet
-        if reading is None:
+        if scan is not None:
+            pass
+        elif reading is None:
             from leakscan.fleet import Fleet, jobs_for
 
             scan = Fleet(names, losses, settings, jobs_for(names, options.jobs), gate, progress.advance, options.sieve)
@@ -260,6 +263,30 @@ def settings_of(options: Options, files: Files, rules: Rules) -> Settings:
         since_ns=files.since_ns,
         until_ns=files.until_ns,
     )
+
+
+def _divided(
+    options: Options,
+    names: Sequence[str],
+    losses: Losses,
+    gate: Gate,
+    progress: Progress,
+    stack: ExitStack,
+    files: Files,
+    rules: Rules,
+) -> Scan | Fleet | None:
+    """A scan of captures each of which many workers share, where that pays."""
+    from leakscan import split  # late: see `analyse`
+
+    if options.responses or options.evidence is not None or not options.sieve or not split.pays(names, options.jobs):
+        return None
+    from leakscan.split.pool import Pool
+    from leakscan.split.scan import SplitScan
+
+    def start(setup: Setup) -> Pool:
+        return stack.enter_context(Pool(split.workers(options.jobs), gate, setup))
+
+    return SplitScan(names, losses, settings_of(options, files, rules), start, gate, progress.advance)
 
 
 def _reading(
