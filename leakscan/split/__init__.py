@@ -30,20 +30,29 @@ from leakscan.sources import plain
 
 #: Below this many bytes in all the workers' start costs more than it saves.
 MIN_BYTES = 32 << 20
+#: A capture of less is one worker's, whole, where there are many of them (fleet.py).
+BIG_BYTES = 16 << 20
+#: So many cores are kept busy by one that remembers; more than that, and whole series are the better unit of work ...
+MAX_JOBS = 3
+#: ... if there are so many big captures for each core, and none is much longer than the others.
+CAPTURES_PER_JOB = 4
 
 
 def pays(names: Sequence[str], jobs: int | None) -> bool:
-    """Whether several processes are wanted, possible, and worth their start: for regular files, most of them (by
-    bytes) plain.
+    """Whether captures are to be shared by several processes: where that is wanted, possible, worth their start, and
+    most of the bytes are in big plain captures.
     """
-    if workers(jobs) < 2 or not hasattr(os, "fork"):
+    count = workers(jobs)
+    if count < 2 or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
         return False
-    paths = [Path(name) for name in names]
-    if not all(path.is_file() for path in paths):
+    sizes = [path.stat().st_size if path.is_file() else -1 for path in map(Path, names)]
+    total = sum(sizes)
+    if min(sizes, default=-1) < 0 or total < MIN_BYTES:
         return False
-    sizes = {name: path.stat().st_size for name, path in zip(names, paths, strict=True)}
-    total = sum(sizes.values())
-    return total >= MIN_BYTES and 2 * sum(size for name, size in sizes.items() if plain(name)) >= total
+    big = [size for name, size in zip(names, sizes, strict=True) if size >= BIG_BYTES and plain(name)]
+    if count > MAX_JOBS and len(big) >= CAPTURES_PER_JOB * count and max(big) * count <= total:
+        return False
+    return 2 * sum(big) >= total
 
 
 def workers(jobs: int | None) -> int:

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from leakscan.errors import LeakscanError
-from leakscan.interrupt import Gate
+from leakscan.interrupt import SIGNALS, Gate
 from leakscan.model import FrameBatch, Leak
 from leakscan.relay import Failed
 from leakscan.split.messages import leaks
@@ -72,8 +72,11 @@ class Pool:
 
     def _start(self, setup: Setup) -> None:
         here, there = socket.socketpair()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has made up its mind about them
         process = os.fork()
-        if not process:
+        if process:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        else:
             for link in self._links:  # else a worker would not see that its parent is gone
                 link.end.close()
             here.close()

@@ -19,6 +19,7 @@ from mmap import mmap
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from leakscan.conceal import Concealer
+from leakscan.interrupt import SIGNALS
 from leakscan.losses import Losses
 from leakscan.reading import Reading
 from leakscan.spine import Scan, Settings
@@ -79,8 +80,9 @@ def become(end: socket.socket, setup: Setup, memories: Sequence[mmap]) -> None:
     """A child's whole life. Nothing that its parent would do at its end is done here."""
     code = 1
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         with end.makefile("rb") as asked:
             _serve(asked, end, Worker(setup, memories))
         code = 0
