@@ -194,7 +194,7 @@ class Scan:
         A hole in a stream, or a head cut short, is known to be one only later: so up to MAX_WAITING leaks wait for one
         that comes before them. `live`: none does.
         """
-        for capture, leak in self.found(self._reading.exchanges()):
+        for capture, leak in self._found():
             place = self._captures.setdefault(capture, len(self._captures))
             heapq.heappush(self._waiting, (place, leak.frame_end, next(self._number), leak))
             if live or len(self._waiting) > MAX_WAITING:
@@ -205,6 +205,9 @@ class Scan:
         self._reading.stop()
         while self._waiting:
             yield heapq.heappop(self._waiting)[-1]
+
+    def _found(self) -> Iterator[tuple[str, Leak]]:
+        return self.found(self._reading.exchanges())
 
     def found(self, exchanges: Iterable[Head | Answer]) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
