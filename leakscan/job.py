@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from leakscan.fleet import Fleet
     from leakscan.known import Known
     from leakscan.spine import Scan, Settings
+    from leakscan.split.scan import SplitScan
     from leakscan.split.worker import Setup
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
@@ -92,6 +93,7 @@ class Options(ResultOptions):
     until: str | None = None
     max_drops: float | None = None
     evidence: str | None = None
+    verbose: bool = False
 
 
 def analyse(options: Options) -> int:
@@ -103,8 +105,8 @@ def analyse(options: Options) -> int:
         losses = Losses(partial(warn, progress.say))
         names = expand(options.captures, losses)
         gate = Gate()
-        scan = _divided(options, names, losses, gate, progress, stack, files, rules)
-        reading = None if scan else _reading(options, names, losses, gate, progress, stack)
+        divided = _divided(options, names, losses, gate, progress, stack, files, rules)
+        reading = None if divided else _reading(options, names, losses, gate, progress, stack)
         live = "-" in names
         writers = open_writers(stack, options, wanted, live)
         if options.show_values:
@@ -115,8 +117,9 @@ def analyse(options: Options) -> int:
         from leakscan.spine import Scan  # after `_reading`: what is forked there starts meanwhile
 
         settings = settings_of(options, files, rules)
-        if scan is not None:
-            pass
+        scan: Scan | Fleet
+        if divided is not None:
+            scan = divided
         elif reading is None:
             from leakscan.fleet import Fleet, jobs_for
 
@@ -128,6 +131,8 @@ def analyse(options: Options) -> int:
             writers.append(pack)
         stopped = run(scan, writers, losses, live, gate)
         progress.stop()
+        if options.verbose and divided is not None:
+            progress.say(divided.remark)
         scan.summary.max_drops = options.max_drops
         summary = finish(scan.summary.to_dict(), rules, writers, options, progress.say)
         if pack is not None and not options.quiet:
@@ -274,7 +279,7 @@ def _divided(
     stack: ExitStack,
     files: Files,
     rules: Rules,
-) -> Scan | Fleet | None:
+) -> SplitScan | None:
     """A scan of captures each of which many workers share, where that pays."""
     from leakscan import split  # late: see `analyse`
 

@@ -77,4 +77,4 @@ def command(captures: Sequence[str], verbose: bool, **flags: Any) -> Job:
     """
     from leakscan.job import Options, analyse
 
-    return partial(analyse, Options(captures=captures, **flags))
+    return partial(analyse, Options(captures=captures, verbose=verbose, **flags))

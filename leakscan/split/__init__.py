@@ -23,36 +23,48 @@ what the stages hold. `pool` knows how to talk to workers, and nothing of captur
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from leakscan.sources import plain
 
 #: Below this many bytes in all the workers' start costs more than it saves.
 MIN_BYTES = 32 << 20
-#: A capture of less is one worker's, whole, where there are many of them (fleet.py).
+#: A smaller capture is read by the first process itself.
 BIG_BYTES = 16 << 20
-#: So many cores are kept busy by one that remembers; more than that, and whole series are the better unit of work ...
-MAX_JOBS = 3
-#: ... if there are so many big captures for each core, and none is much longer than the others.
-CAPTURES_PER_JOB = 4
+#: How many times as fast as one core the first process can be, which all wait for: with big captures; else, when only
+#: detection is shared; and whole series on cores of their own (fleet.py), which are read twice.
+SHARED, HALF_SHARED, APART = 3.0, 1.5, 0.8
+_DIGITS = re.compile("[0-9]+")
 
 
 def pays(names: Sequence[str], jobs: int | None) -> bool:
     """Whether captures are to be shared by several processes: where that is wanted, possible, worth their start, and
-    most of the bytes are in big plain captures.
+    faster than to give each process series of its own. A single capture that is small or compressed is relay.py's.
     """
     count = workers(jobs)
     if count < 2 or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
         return False
-    sizes = [path.stat().st_size if path.is_file() else -1 for path in map(Path, names)]
-    total = sum(sizes)
-    if min(sizes, default=-1) < 0 or total < MIN_BYTES:
+    if not all(Path(name).is_file() for name in names):
         return False
-    big = [size for name, size in zip(names, sizes, strict=True) if size >= BIG_BYTES and plain(name)]
-    if count > MAX_JOBS and len(big) >= CAPTURES_PER_JOB * count and max(big) * count <= total:
+    sizes = {name: Path(name).stat().st_size for name in names}
+    total = sum(sizes.values())
+    if total < MIN_BYTES:
         return False
-    return 2 * sum(big) >= total
+    shared = min(count, SHARED)
+    if 2 * sum(size for name, size in sizes.items() if size >= BIG_BYTES and plain(name)) < total:
+        shared = HALF_SHARED if len(names) > 1 else 0
+    return shared >= APART * total / max(_longest(sizes), total / count)
+
+
+def _longest(sizes: Mapping[str, int]) -> int:
+    """Bytes of the longest series, as far as names tell: a rotated file has the same name but for digits."""
+    series: Counter[str] = Counter()
+    for name, size in sizes.items():
+        series[_DIGITS.sub("", name)] += size
+    return max(series.values())
 
 
 def workers(jobs: int | None) -> int:

@@ -116,6 +116,12 @@ class SplitScan(Scan):
         yield from self._given()
         yield from super().rest()
 
+    @property
+    def remark(self) -> str:
+        """For the operator who asks for more, how the work was shared."""
+        read = self.divided
+        return f"{read.stretches:,} stretches read by {self._pool.jobs} workers, {read.again:,} of them again, in order"
+
     def _look_at_rest(self) -> None:
         with self._gate.closed():
             group = self._group.taken()

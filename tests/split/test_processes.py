@@ -132,6 +132,15 @@ def test_a_worker_that_is_gone(always, tmp_path, monkeypatch, what):
     assert (code, "try -j 1" in err) == (70, True)
 
 
+def test_who_asks_is_told_how_the_work_was_shared(always, tmp_path):
+    path = tmp_path / "some.pcap"
+    path.write_bytes(pcap(many(300)))
+    cuts = len(source.places(path.stat().st_size))
+    err = result("-v", "-j", "2", *always, str(path))[2]
+    assert f"{cuts} stretches read by 2 workers, 0 of them again, in order" in err
+    assert "stretches" not in result("-j", "2", *always, str(path))[2]
+
+
 def test_nobody_is_left_behind(always, tmp_path):
     path = tmp_path / "some.pcap"
     path.write_bytes(pcap(many(300)))
@@ -143,17 +152,20 @@ def test_nobody_is_left_behind(always, tmp_path):
 def test_when_it_pays(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     small, big, packed = (str(tmp_path / name) for name in ("small", "big", "packed"))
+    rotated = [str(tmp_path / f"x.pcap{i}") for i in range(9)]
+    apart = [str(tmp_path / f"{chr(97 + i)}.pcap") for i in range(9)]
     Path(small).write_bytes(pcap(many(3)))
     Path(packed).write_bytes(b"\x1f\x8b\x08")
     Path(big).write_bytes(pcap(many(3)))
-    for name in (big, packed):
+    for name in (big, packed, *rotated, *apart):
+        Path(name).touch()
         os.truncate(name, split.MIN_BYTES)
     assert split.pays([big], None)
     assert split.pays([big], 2)
     assert split.pays([big, small], 2)
     assert split.pays([big, packed], 2)
-    assert split.pays([big] * 40, 3)
-    assert not split.pays([big] * 40, 8)  # whole series are the better unit
+    assert split.pays(rotated, 8)  # one series, as it seems
+    assert not split.pays(apart, 8)  # series of their own are the better unit
     assert not split.pays([big], 1)
     assert not split.pays([small], 2)
     assert not split.pays([packed], 2)
