@@ -9,7 +9,7 @@ earliest. State: how each regular file begins (a pipe begins a series of its own
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from leakscan.losses import Losses
 from leakscan.model import FrameBatch
@@ -72,6 +72,18 @@ def plan(names: Sequence[str], last_times: dict[str, int]) -> list[list[str]]:
             chain.append(name)
         found.append(chain)
     return found
+
+
+def bundles(found: Iterable[list[str]], sizes: Mapping[str, int], least: int) -> Iterator[list[list[str]]]:
+    """Series that follow each other, together until they have so many bytes."""
+    bundle: list[list[str]] = []
+    for chain in found:
+        bundle.append(chain)
+        if sum(sizes[name] for names in bundle for name in names) >= least:
+            yield bundle
+            bundle = []
+    if bundle:
+        yield bundle
 
 
 def _in_order(names: Sequence[str]) -> _Waiting:
