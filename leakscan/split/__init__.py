@@ -45,7 +45,7 @@ def pays(names: Sequence[str], jobs: int | None) -> bool:
     faster than to give each process series of its own. A single capture that is small or compressed is relay.py's.
     """
     count = workers(jobs)
-    if count < 2 or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
+    if count < 2 or (os.cpu_count() or 1) < 2 or not (hasattr(os, "fork") and hasattr(os, "preadv")):
         return False
     if not all(Path(name).is_file() for name in names):
         return False

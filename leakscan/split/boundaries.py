@@ -57,7 +57,7 @@ def first_record(data: memoryview, most: int, header: FileHeader) -> int | None:
         may = (captured > 0) & (captured <= MAX_RECORD_BYTES) & (captured <= wire) & (wire <= MAX_WIRE)
         may &= fields[:, 1] < 10**digits
         for at in np.flatnonzero(may).tolist():
-            if _holds(low + at, step, end - size):
+            if _holds(low + at, step, end - size, end):
                 return low + int(at)
     return None
 
@@ -89,21 +89,23 @@ def first_block(data: memoryview, most: int, order: str) -> int | None:
             return None
         return behind
 
-    words = np.frombuffer(data[: min(most + 3, end) & -4], order + "u4")
-    for index in np.flatnonzero(np.isin(words, list(_KINDS))).tolist():
-        at = 4 * int(index)
-        if at + 8 <= end and at < most and _holds(at, step, end - 8):
-            return at
+    for low in range(0, min(most, end - 7), AT_ONCE):
+        words = np.frombuffer(data[low : min(low + AT_ONCE, most, end - 7) + 3 & -4], order + "u4")
+        for index in np.flatnonzero(np.isin(words, list(_KINDS))).tolist():
+            if _holds(low + 4 * int(index), step, end - 8, end):
+                return low + 4 * int(index)
     return None
 
 
-def _holds(at: int, step: Step, last: int) -> bool:
-    """Whether believable records stand in a row, up to the `last` place where one can be read."""
+def _holds(at: int, step: Step, last: int, end: int) -> bool:
+    """Whether believable records stand in a row, up to the `last` place where one can be read. One record alone tells
+    nothing, unless it is the end of the capture's.
+    """
     place: int | None = at
-    for _ in range(CHAIN):
-        if place is None or place > last:
-            break
-        place = step(place)
+    for number in range(CHAIN):
+        if place is not None and place > last:
+            return number > 1 or place == end
+        place = None if place is None else step(place)
     return place is not None
 
 

@@ -20,7 +20,7 @@ from leakscan.model import FrameBatch
 from leakscan.neighbours import Neighbours
 from leakscan.sieve import Sifted, may_begin, sift
 from leakscan.sources import pcap, pcapng
-from leakscan.sources.stream import Fault, Window
+from leakscan.sources.stream import Window
 from leakscan.split.boundaries import first_block, first_record
 from leakscan.split.shared import Full, Room
 from leakscan.split.work import COLUMNS_BYTES, Identity, Read, Work
@@ -69,9 +69,10 @@ class Stretches:
         self._open: tuple[str, Identity, int] | None = None
 
     def read(self, work: Work, memory: mmap) -> Read | None:
+        """None, too, when anything goes wrong: whoever reads it again meets the same, unless the guess was to blame."""
         try:
             return self._read(work, memory)
-        except (Fault, Full, OSError):
+        except Exception:  # noqa: BLE001  (as said)
             return None
 
     def _read(self, work: Work, memory: mmap) -> Read | None:

@@ -122,6 +122,17 @@ def test_cut_once(name, tmp_path, monkeypatch, small_groups):
         assert parts == here
 
 
+def test_a_wrong_guess_costs_time_and_no_more(tmp_path, monkeypatch):
+    """A cut within a segment that holds records of another capture."""
+    names = written(tmp_path, CAPTURES["a capture inside"])
+    here, wrong = whole(names), 0
+    for place in range(100, len(CAPTURES["a capture inside"]), 60):
+        parts, scan = in_parts(monkeypatch, names, lambda size, place=place: [place & -4])
+        assert parts == here
+        wrong += scan.divided.again
+    assert wrong > 5
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(any_capture(), st.sampled_from([16, 64, 300]), st.booleans())
 def test_whatever_was_captured(tmp_path, monkeypatch, what, step, bodies):
