@@ -203,7 +203,7 @@ def _parts(field: Field, value: Value, outer: Signature, catalogue: Catalogue) -
             for inner in known:
                 if inner.pattern is not None or inner.formats[0] == ATTRIBUTES:
                     continue
-                verdict, deeper = judge(Value(piece, value.effort, value.depth - len(chain)), inner)
+                verdict, deeper = judge(Value(piece, value.effort, value.depth - encodings.deep(chain)), inner)
                 if bare and verdict.grade < VALID and inner.identifier != outer.identifier:
                     continue
                 placeholder = placeholder or verdict.grade == PLACEHOLDER
@@ -226,7 +226,7 @@ def _named_inside(field: Field, losses: Losses, catalogue: Catalogue) -> list[Ma
             for inner in catalogue.lookup(name) if name else ():
                 if inner.pattern is not None or inner.formats[0] == ATTRIBUTES or "query" not in inner.places:
                     continue
-                verdict, deeper = judge(Value(piece, value.effort, value.depth - len(chain)), inner)
+                verdict, deeper = judge(Value(piece, value.effort, value.depth - encodings.deep(chain)), inner)
                 placeholder = placeholder or verdict.grade == PLACEHOLDER
                 if verdict.grade > PLACEHOLDER:
                     match = match_of(field._replace(place="query"), inner, verdict, chain + deeper)

@@ -107,6 +107,15 @@ def check_national(value: str, signature: Signature) -> Verdict:
     return Verdict(VALID, digits, code + digits, ("national number", *((signature.region,) if code else ())))
 
 
+def mdn(value: str, signature: Signature) -> Verdict:
+    """Ten digits of North America's plan, under a name of CDMA networks: plausible, for nothing says the country."""
+    if len(value) != NATIONAL_DIGITS or not digits_only(value) or is_dummy(value):
+        return REJECTED
+    country, normal, words = _number_plan(NORTH_AMERICA + value)
+    known = country == NORTH_AMERICA and {MOBILE, FICTION} & set(words)
+    return Verdict(PLAUSIBLE, value, normal, ("national number",)) if known else REJECTED
+
+
 def check_without_code(value: str, signature: Signature) -> Verdict:
     """A number of any country without its code, under a name that says so (Nokia msisdn-without-cc)."""
     text = _unwrap(value)[0]
@@ -201,6 +210,8 @@ def _number_plan(digits: str) -> tuple[str, str, tuple[str, ...]]:
     if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return "", "", ()  # is_possible_number also takes lengths that can be dialled within a town only
     normal = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).lstrip("+")
+    if number.country_code == 1 and normal != digits:
+        return "", "", ()  # the 1 that is dialled before a number in North America is its country code already
     mobile = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
     words: tuple[str, ...] = ()
     if _FICTION.fullmatch(normal):
@@ -224,4 +235,5 @@ MOBILE, ASSIGNED, FICTION = "mobile range", "assigned range", "range kept for fi
 #: of North America, Arcep's for audiovisual works (06 39 98).
 _FICTION = re.compile(r"44(?:7700900|1632960|2079460|8081570)\d{3}|1[2-9]\d{2}55501\d{2}|3363998\d{4}")
 NATIONAL_DIGITS = 10
+NORTH_AMERICA = "1"
 COUNTRY_CODES: Mapping[str, str] = {"IN": "91", "MX": "52", "US": "1"}
