@@ -8,9 +8,9 @@ Why it matters: it names the device for its whole life, whatever SIM card, accou
 
 What counts: under a known name, 15 digits with a right check digit; 15 with a spare 0, 16 or 14 digits that begin with
 the prefix of a body that allocates. Others of these lengths are probable when the network wrote them. 16 digits whose
-prefix nobody has, or had long ago, are read in swapped pairs if that gives a usual one. Under a name that may hold anything, the check digit must be right and the prefix one of those in use.
-
-Under any name: `urn:gsma:imei:` (RFC 7254) with digits and hyphens.
+prefix nobody has, or had long ago, are read in swapped pairs if that gives a usual one. Under a name that may hold
+anything, the check digit must be right and the prefix one of those in use; `urn:gsma:imei:` with hyphens (RFC 7254)
+counts under any name.
 
 What does not: 15 digits elsewhere: one in ten passes the check, one in two hundred the prefix, too; those are hints.
 `imei=1`, UUIDs, zeros, counting rows, placeholders.
