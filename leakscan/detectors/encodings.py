@@ -47,7 +47,7 @@ _TEXT = re.compile(r"[\t\n\r\0 -~]+")
 #: Text with letters that ASCII does not have: believed where the first character says JSON.
 _JSON_TEXT = re.compile(rb"[{\[][\t\n\r -\xff]*")
 #: What packed digits are in hex: with a filler, or as many as few octets have by chance.
-_PACKED_FILLED, _PACKED = re.compile(r"[0-9]{10,18}f[0-9]"), re.compile(r"[0-9]{12,20}")
+_PACKED_FILLED, _PACKED = re.compile(r"[0-9]{10,18}f[0-9]"), re.compile(r"[0-9]{10,20}")
 MAX_PACKED = 10
 OCTETS = "0x"  # before hex digits that were octets and no text
 INTERNATIONAL = "91"  # type of number and numbering plan, TS 29.002 section 17.7.8: international, E.164

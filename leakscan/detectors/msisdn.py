@@ -63,6 +63,7 @@ _NUMBER_FIRST = re.compile(
     r"(?:[_:@&=~^].*|/[A-Za-z].*|[-. ]1[0-9]{9}(?:[0-9]{3})?|\s{1,4}[0-9]{1,3}(?:\.[0-9]{1,3}){3})",
     re.DOTALL,
 )
+_VERSION = re.compile(r"[1-9][0-9]*\.[0-9]")
 #: Punctuation at the end that no form of a masked number has.
 _LAST = " \t.:#&"
 
@@ -90,7 +91,10 @@ def check(value: str, signature: Signature) -> Verdict:
 
 
 def check_strict(value: str, signature: Signature) -> Verdict:
-    """A number under a name that may hold anything: of a range of mobile phones, or of one kept for fiction."""
+    """A number under a name that may hold anything: of a range of mobile phones, or of one kept for fiction. With dots
+    between its digits, and no mark of an international number before them, it is a version."""
+    if _VERSION.match(value.strip()):
+        return REJECTED
     verdict = check(value, signature)
     return verdict if verdict.grade == VALID and is_sure(verdict) else REJECTED
 
@@ -181,7 +185,10 @@ def _is_number(text: str) -> bool:
 
 
 def _without_stamp(digits: str) -> str:
-    """The number before a time, or "": where times of several forms would fit, the one that leaves a number."""
+    """The number before a time, or "": where times of several forms would fit, the one that leaves a number. Digits in
+    hex of ASCII are none: they are judged when that is undone."""
+    if set(digits[::2]) == {"3"}:
+        return ""
     cuts = [(digits[:-size], digits[-size:]) for size in _STAMP_DIGITS if len(digits) - size >= MIN_DIGITS]
     numbers = [number for number, stamp in cuts if len(number) <= MAX_DIGITS and _STAMP.fullmatch(stamp)]
     return next((number for number in numbers if _number_plan(number)[0]), numbers[0] if numbers else "")

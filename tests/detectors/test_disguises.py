@@ -32,6 +32,7 @@ from tests.detectors.disguises import (
 
 NUMBER, IMSI, IMEI, ICCID = "447700900123", "001010123456789", "001010012345672", "8944101234567890128"
 AMERICAN = "12025550123"
+FREE = "448081570123"  # kept for fiction, too; in hex of ASCII its end is like a time
 DIGITS = "hex digits, nearly all decimal"
 REALM = "mnc001.mcc001.3gppnetwork.org"
 
@@ -63,6 +64,7 @@ def found(place: str, name: str, value: str) -> list[tuple[str, str, str, str]]:
         ("x-msisdn", tbcd_address(NUMBER), NUMBER, "tbcd", "probable"),
         ("x-msisdn", packed(AMERICAN), AMERICAN, "base64 > tbcd", "confirmed"),
         ("x-msisdn", packed(NUMBER), NUMBER, "base64 > tbcd", "probable"),
+        ("x-msisdn", b64(hexed(FREE)), FREE, "base64 > hex", "confirmed"),
         ("x-imsi", packed(IMSI), IMSI, "base64 > tbcd", "confirmed"),
         ("x-msisdn", percent(b64(b64(b64(NUMBER)))), NUMBER, "percent > base64 > base64 > base64", "confirmed"),
         ("x-msisdn", backwards(NUMBER), NUMBER, "reversed", "probable"),
