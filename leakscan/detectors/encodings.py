@@ -32,6 +32,7 @@ MIN_CHARS = 7
 #: What is trimmed from the ends of every reading.
 TRIMMED = " \t\r\n\"'"
 _BRACKETS = {"<": ">", "(": ")", "[": "]"}
+_BRACED = re.compile(r"\{[0-9+ ().-]{7,}\}")  # with anything else it is JSON, or a template
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{8,}={0,2}")
@@ -42,7 +43,8 @@ _JWT = re.compile(r"(?:[Bb]earer )?ey[A-Za-z0-9_-]{6,}\.(ey[A-Za-z0-9_-]{6,})(?:
 _TBCD = re.compile(r"[0-9]{8,}[fF][0-9](?:[fF]{2}){0,8}")
 _ICCID_ON_CARD = re.compile(r"98[0-9]{18}")
 _SWAPPABLE = re.compile(r"(?:[0-9]{2}){5,}")
-_REVERSIBLE = re.compile(r"[!-~]{7,}")
+#: Digits, base64, hex, a URI: no list of values, of which the last would come first.
+_REVERSIBLE = re.compile(r"={0,2}[A-Za-z0-9+/_.:@%-]{7,}")
 _TEXT = re.compile(r"[\t\n\r\0 -~]+")
 #: Text with letters that ASCII does not have: believed where the first character says JSON.
 _JSON_TEXT = re.compile(rb"[{\[][\t\n\r -\xff]*")
@@ -135,6 +137,8 @@ def trim(text: str) -> str:
     text = text.strip(TRIMMED)
     if text[:2] == '\\"':
         text = text[2:].rstrip(TRIMMED + "\\")
+    if _BRACED.fullmatch(text):
+        return text[1:-1].strip()
     if len(text) > 2 and _BRACKETS.get(text[0]) == text[-1]:
         inner = text[1:-1].strip(TRIMMED)
         if text[0] != "[" or not ("," in inner or inner.startswith("{")):  # such an array stays JSON

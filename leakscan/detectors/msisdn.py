@@ -60,7 +60,7 @@ _PIECES = re.compile(r"[,;|\r\n]+")
 #: What ends a number, but may stand in a cipher: the type of a multimedia address (OMA MMS), a time, an address.
 _NUMBER_FIRST = re.compile(
     r"([+(]?[0-9][0-9 ().-]{5,}?)"
-    r"(?:[_:@&=~^].*|/[A-Za-z].*|[-. ]1[0-9]{9}(?:[0-9]{3})?|\s{1,4}[0-9]{1,3}(?:\.[0-9]{1,3}){3})",
+    r"(?:[_:@&=~^].*|/[A-Za-z].*|/[0-9]{1,2}|[-. ]1[0-9]{9}(?:[0-9]{3})?|\s{1,4}[0-9]{1,3}(?:\.[0-9]{1,3}){3})",
     re.DOTALL,
 )
 _VERSION = re.compile(r"[1-9][0-9]*\.[0-9]")
@@ -195,8 +195,8 @@ def _without_stamp(digits: str) -> str:
 
 
 def _international(text: str) -> str:
-    """Digits from the country code on, or "" when it is no such number."""
-    bare = _SEPARATORS.sub("", text)
+    """Digits from the country code on, or "" when it is no such number. The 0 in brackets is dialled in the country."""
+    bare = _SEPARATORS.sub("", text.replace("(0)", "", 1))
     if bare.startswith("+"):
         bare = bare[1:]
     elif bare.startswith("00"):

@@ -86,6 +86,10 @@ def found(place: str, name: str, value: str) -> list[tuple[str, str, str, str]]:
         ("x-msisdn", f"{NUMBER}20120110120000", NUMBER, "", "confirmed"),
         ("x-msisdn", f"{NUMBER}:1326153600", NUMBER, "", "confirmed"),
         ("x-msisdn", f"{NUMBER}_1326153600", NUMBER, "", "confirmed"),
+        ("x-msisdn", f"{NUMBER}/34", NUMBER, "", "confirmed"),
+        ("x-msisdn", f"{{{NUMBER}}}", NUMBER, "", "confirmed"),
+        ("x-msisdn", f"type=number|value={NUMBER}", NUMBER, "", "confirmed"),
+        ("x-msisdn", "+44 (0)7700 900123", NUMBER, "", "confirmed"),
         ("x-msisdn", f"{NUMBER}@carrier.example", NUMBER, "", "confirmed"),
         ("x-msisdn", b64(f"{NUMBER};1326153600"), NUMBER, "base64", "confirmed"),
         # URIs and network access identifiers
