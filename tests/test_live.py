@@ -505,8 +505,8 @@ def test_in_a_pipe_the_table_is_a_line_for_each_leak_and_then_the_summary(networ
         (["-i", "lo", "--write", "/no/such/folder/x.pcapng"], 2, "cannot write /no/such/folder"),
         (["-i", "lo", "--duration", "soon"], 2, "'soon' is no time"),
         (["-i", "lo", "--buffer", "64GB"], 2, "'64GB' is not between"),
-        (["-i", "lo", "--evidence", "pack"], 2, "No such option: --evidence"),
-        (["-i", "lo", "--since", "2012-01-10"], 2, "No such option: --since"),
+        (["-i", "lo", "--evidence", "pack"], 2, "No such option"),
+        (["-i", "lo", "--since", "2012-01-10"], 2, "No such option"),
     ],
 )
 def test_mistakes_are_told_in_a_line(network, tmp_path, arguments, code, words):
