@@ -23,7 +23,7 @@ NOT_HERE = {"captures", "jobs", "progress", "since", "until", "max_drops", "evid
 )
 @click.option(
     "-i", "--interface", "captures", multiple=True, required=True, metavar="IFACE",
-    help="What to capture on: a name, any, or - for a capture on stdin. Repeatable.",
+    help="What to capture on: a name (leakscan doctor lists them), any, or - for a capture on stdin. Repeatable.",
 )  # fmt: skip
 @click.option("--bpf", default="", metavar="EXPR", help="Capture only what passes this filter (pcap-filter(7)).")
 @click.option(
