@@ -29,6 +29,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from leakscan.sources import plain
+from leakscan.sources.stream import STDIN
 
 #: Below this many bytes in all the workers' start costs more than it saves.
 MIN_BYTES = 32 << 20
@@ -45,7 +46,7 @@ def pays(names: Sequence[str], jobs: int | None) -> bool:
     faster than to give each process series of its own. A single capture that is small or compressed is relay.py's.
     """
     count = workers(jobs)
-    if count < 2 or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
+    if count < 2 or STDIN in names or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
         return False
     if not all(Path(name).is_file() for name in names):
         return False
