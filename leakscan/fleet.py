@@ -27,6 +27,7 @@ from leakscan.losses import Losses
 from leakscan.model import Leak
 from leakscan.reading import Reading
 from leakscan.series import bundles, joined, last_time, plan
+from leakscan.sources.stream import STDIN
 from leakscan.spine import Scan, Settings
 from leakscan.summary import Summary
 
@@ -54,7 +55,7 @@ class _Work(NamedTuple):
 def jobs_for(names: Sequence[str], wanted: int | None) -> int:
     """How many workers: as wanted, at most one a capture; 1 where more would not pay, and where a pipe is read."""
     paths = [Path(name) for name in names]
-    if not all(path.is_file() for path in paths):
+    if STDIN in names or not all(path.is_file() for path in paths):
         return 1
     if wanted is None:
         wanted = os.cpu_count() or 1 if sum(path.stat().st_size for path in paths) >= MIN_BYTES else 1

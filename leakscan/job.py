@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from leakscan.conceal import read_key
 from leakscan.errors import UsageError
+from leakscan.explain import Explanation
 from leakscan.filenames import shown_name
 from leakscan.formats import FORMATS, SHARED, Look, Writer
-from leakscan.gate import Rules, day, explanations, found_files, in_use, judge, notes
+from leakscan.gate import Rules, day, found_files, in_use, judge, notes
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
 from leakscan.model import Message
@@ -185,6 +186,8 @@ def open_writers(
         writers.append(FORMATS[format_name](file.stream, look._replace(live=at_once)))
     if not (options.quiet and wanted):
         writers.append(FORMATS[options.format](sys.stdout, _on_stdout(look, options)))
+    if options.explain:
+        writers.append(Explanation())
     return writers
 
 
@@ -199,9 +202,10 @@ def finish(
     if not options.quiet:
         for note in notes(summary):
             say(note)
-    if options.explain:
-        for line in explanations(summary):
-            say(line)
+    for writer in writers:
+        if isinstance(writer, Explanation):
+            for line in writer.lines(summary):
+                say(line)
     if not options.quiet:
         say(_outcome(summary))
     return summary
@@ -398,8 +402,9 @@ def _repository() -> tuple[str, str]:
     """The root of the repository we are in, and the working folder below it; without one, the folder is the root."""
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / ".git").exists():
-            return str(folder), str(here.relative_to(folder))
+        with suppress(OSError):  # this user may not look there
+            if (folder / ".git").exists():
+                return str(folder), str(here.relative_to(folder))
     return str(here), ""
 
 

@@ -6,6 +6,7 @@ In: captures and settings. Out: leaks as they are found, and at last the summary
 from __future__ import annotations
 
 import heapq
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -521,5 +522,8 @@ def _path(message: Message) -> str:
 
 def _size(name: str) -> int | None:
     """Bytes of a regular file on the disk, else None."""
-    path = Path(name)
-    return path.stat().st_size if name != "-" and path.is_file() else None
+    try:
+        found = Path(name).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_size if name != "-" and stat.S_ISREG(found.st_mode) else None

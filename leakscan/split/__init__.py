@@ -29,6 +29,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from leakscan.sources import plain
+from leakscan.sources.stream import STDIN
 
 #: Below this many bytes in all the workers' start costs more than it saves.
 MIN_BYTES = 32 << 20
@@ -47,7 +48,7 @@ def pays(names: Sequence[str], jobs: int | None) -> bool:
     count = workers(jobs)
     if count < 2 or (os.cpu_count() or 1) < 2 or not (hasattr(os, "fork") and hasattr(os, "preadv")):
         return False
-    if not all(Path(name).is_file() for name in names):
+    if STDIN in names or not all(Path(name).is_file() for name in names):
         return False
     sizes = {name: Path(name).stat().st_size for name in names}
     total = sum(sizes.values())
