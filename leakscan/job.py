@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from leakscan.fleet import Fleet
     from leakscan.known import Known
     from leakscan.spine import Scan, Settings
+    from leakscan.split.scan import SplitScan
+    from leakscan.split.worker import Setup
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
 VALUES_SHOWN = "warning: values are shown: the result is personal data"
@@ -92,6 +94,7 @@ class Options(ResultOptions):
     until: str | None = None
     max_drops: float | None = None
     evidence: str | None = None
+    verbose: bool = False
 
 
 def analyse(options: Options) -> int:
@@ -103,7 +106,8 @@ def analyse(options: Options) -> int:
         losses = Losses(partial(warn, progress.say))
         names = expand(options.captures, losses)
         gate = Gate()
-        reading = _reading(options, names, losses, gate, progress, stack)
+        divided = _divided(options, names, losses, gate, progress, stack, files, rules)
+        reading = None if divided else _reading(options, names, losses, gate, progress, stack)
         live = "-" in names
         writers = open_writers(stack, options, wanted, live)
         if options.show_values:
@@ -115,7 +119,9 @@ def analyse(options: Options) -> int:
 
         settings = settings_of(options, files, rules)
         scan: Scan | Fleet
-        if reading is None:
+        if divided is not None:
+            scan = divided
+        elif reading is None:
             from leakscan.fleet import Fleet, jobs_for
 
             scan = Fleet(names, losses, settings, jobs_for(names, options.jobs), gate, progress.advance, options.sieve)
@@ -126,6 +132,8 @@ def analyse(options: Options) -> int:
             writers.append(pack)
         stopped = run(scan, writers, losses, live, gate)
         progress.stop()
+        if options.verbose and divided is not None:
+            progress.say(divided.remark)
         scan.summary.max_drops = options.max_drops
         summary = finish(scan.summary.to_dict(), rules, writers, options, progress.say)
         if pack is not None and not options.quiet:
@@ -264,6 +272,30 @@ def settings_of(options: Options, files: Files, rules: Rules) -> Settings:
         since_ns=files.since_ns,
         until_ns=files.until_ns,
     )
+
+
+def _divided(
+    options: Options,
+    names: Sequence[str],
+    losses: Losses,
+    gate: Gate,
+    progress: Progress,
+    stack: ExitStack,
+    files: Files,
+    rules: Rules,
+) -> SplitScan | None:
+    """A scan of captures each of which many workers share, where that pays."""
+    from leakscan import split  # late: see `analyse`
+
+    if options.responses or options.evidence is not None or not options.sieve or not split.pays(names, options.jobs):
+        return None
+    from leakscan.split.pool import Pool
+    from leakscan.split.scan import SplitScan
+
+    def start(setup: Setup) -> Pool:
+        return stack.enter_context(Pool(split.workers(options.jobs), gate, setup))
+
+    return SplitScan(names, losses, settings_of(options, files, rules), start, gate, progress.advance)
 
 
 def _reading(

@@ -70,6 +70,7 @@ ROOMS = [
     "interrupt",
     "relay",
     "fleet",
+    "split",
     "rulebook",
     "formats",
     "output",

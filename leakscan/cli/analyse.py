@@ -61,7 +61,7 @@ from leakscan.cli.options import (
 )  # fmt: skip
 @click.option(
     "-j", "--jobs", type=click.IntRange(1), default=None, metavar="N",
-    help="Scan several captures at once, on N cores; all there are by default.",
+    help="On so many cores, of one capture or many, with the result of one; all there are by default.",
 )  # fmt: skip
 @click.option("--since", metavar="TIME", default=None, help="Only requests from this time on: 2012-01-25T14:00Z.")
 @click.option("--until", metavar="TIME", default=None, help="Only requests before this time; a date: to its end.")
@@ -82,4 +82,4 @@ def command(captures: Sequence[str], verbose: bool, **flags: Any) -> Job:
     """
     from leakscan.job import Options, analyse
 
-    return partial(analyse, Options(captures=captures, **flags))
+    return partial(analyse, Options(captures=captures, verbose=verbose, **flags))
