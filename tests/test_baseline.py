@@ -58,6 +58,13 @@ def test_order_and_counts_make_no_difference() -> None:
     assert Baseline.of(rows(*(leak(name=one.name.lower(), host=one.host) for one in leaks))).text() == text
 
 
+def test_it_is_sorted_whatever_came_first() -> None:
+    found = [rows(leak(host=f"{name}.example"))[0] for name in ("m", "z", "a")]
+    assert Baseline.of(found).text() == Baseline.of(reversed(found)).text()
+    domains = [row["domain"] for row in json.loads(Baseline.of(found).text())["behaviours"]]
+    assert domains == ["a.example", "m.example", "z.example"]
+
+
 def test_what_people_wrote_survives(tmp_path: Path) -> None:
     document = json.loads(Baseline.of(rows(leak(host="a.example"), leak(host="b.example"))).text())
     document["behaviours"][0] |= {"reviewed": True, "reason": "ticket 7"}

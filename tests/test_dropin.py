@@ -35,6 +35,8 @@ def test_the_action_has_what_it_promises() -> None:
     assert {"outcome", "counting", "behaviours", "leaks", "subscribers", "requests"} <= set(ACTION["outputs"])
     page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
     assert [name for name in ACTION["outputs"] if f"`{name}`" not in page] == []
+    for name, output in ACTION["outputs"].items():
+        assert output["value"] == f"${{{{ steps.scan.outputs.{name} }}}}"
 
 
 def test_no_input_can_become_a_script() -> None:
@@ -156,6 +158,12 @@ def test_the_action_in_a_fresh_clone(runner: Runner) -> None:
     assert (code, outputs["outcome"], outputs["counting"]) == (0, "leak", "0")
     assert runner.run("scan", path="my recordings", fail_on="none")[0] == 0
     assert runner.run("scan", path="my recordings", arguments="--exit-zero --quiet")[0] == 0
+
+    config = runner.folder / "leakscan.toml"  # holds where no input says otherwise
+    config.write_text('fail-on = "none"\n')
+    assert runner.run("scan", path="my recordings")[0] == 0
+    assert runner.run("scan", path="my recordings", fail_on="low")[0] == 1
+    config.unlink()
 
     path.write_bytes(path.read_bytes()[:-9])
     code, outputs, _, _ = runner.run("scan", path="my recordings")

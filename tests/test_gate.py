@@ -23,7 +23,7 @@ from leakscan.losses import Losses
 from leakscan.model import SEVERITIES, Leak, Recipient
 from leakscan.summary import Summary
 from tests.builders import enhanced, interface, pcap, pcapng, section, statistics
-from tests.leaks import add, leak
+from tests.leaks import START_NS, add, leak
 from tests.streams import frames, request
 
 ROOT = Path(__file__).parent.parent
@@ -215,6 +215,23 @@ def test_the_o2_case(
     assert result["total"]["requests"] > 100
     loss = result["coverage"]["losses"]["other"].get("message.out-of-time", 0)
     assert result["total"]["requests"] + loss == 951
+
+
+def test_since_takes_its_moment_and_until_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.pcap"
+    second = 10**9
+    timed = [(START_NS + n * second, f) for n in range(3) for f in frames(OLD, port=20000 + n)]
+    path.write_bytes(pcap(timed))
+    for flags, expected in (
+        (("--since", "2012-01-10T00:00:01Z"), [1, 2]),
+        (("--since", "2012-01-10T00:00:01.000001Z"), [2]),
+        (("--until", "2012-01-10T00:00:01Z"), [0]),
+        (("--until", "2012-01-10T00:00:01.000001Z"), [0, 1]),
+        (("--since", "2012-01-10", "--until", "2012-01-10"), [0, 1, 2]),
+    ):
+        _, out, _ = run(capsys, "analyse", "-q", "-f", "jsonl", *flags, str(path))
+        leaks = [row for row in map(json.loads, out.splitlines()) if row["type"] == "leak"]
+        assert [row["client_port"] - 20000 for row in leaks] == expected, flags
 
 
 def test_many_cores_make_no_difference(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -246,3 +246,59 @@ def test_a_raised_hint_counts_when_the_line_that_confirms_it_is_gone(tmp_path: P
     _, out = run("report", "-q", "-f", "jsonl", str(result))
     rows = {row["name"]: row["confidence"] for row in json.loads(out.splitlines()[-1])["behaviours"]}
     assert rows == {"x-up-calling-line-id": "confirmed", "uid": "confirmed"}
+
+
+def both(folder: Path, messages: list[bytes], *flags: str, hours: int = 1) -> tuple[int, int]:
+    """Exit codes of the scan of a capture, and of the report of its result."""
+    timed = [
+        (START_NS + number * hours * HOUR_NS, frame)
+        for number, data in enumerate(messages)
+        for frame in frames(data, port=20000 + number)
+    ]
+    capture, result = folder / "a.pcap", folder / "r.jsonl"
+    capture.write_bytes(pcap(timed))
+    run("analyse", "-q", "-o", str(result), str(capture))
+    return run("analyse", "-q", *flags, str(capture))[0], run("report", "-q", *flags, str(result))[0]
+
+
+def policy(folder: Path, *entries: tuple[list[str], str]) -> tuple[str, str]:
+    path = folder / "p.toml"
+    path.write_text("".join(PARTNER.format(hosts=json.dumps(hosts), more=CLEAR + more) for hosts, more in entries))
+    return "--policy", str(path)
+
+
+def test_hosts_that_are_not_named_fit_no_entry(tmp_path: Path) -> None:
+    """A hundred hosts of a behaviour are named, and there may be another."""
+    ignores = tmp_path / "i.toml"
+    ignores.write_text('[[ignore]]\nhost = "*.ads.example"\nreason = "ticket 1"\n')
+    flags = (*policy(tmp_path, (["shop.example"], "")), "--ignore-file", str(ignores))
+    assert both(tmp_path, [INJECTED, *TO_MANY[:100]], *flags) == (0, 0)
+    assert both(tmp_path, [INJECTED, *TO_MANY[:101]], *flags) == (1, 1)
+    hosts = ["shop.example", *(f"a{number:03d}.ads.example" for number in range(100))]
+    assert both(tmp_path, [INJECTED, *TO_MANY[:100]], *policy(tmp_path, (hosts, ""))) == (0, 0)
+    assert both(tmp_path, [INJECTED, *TO_MANY[:101]], *policy(tmp_path, (hosts, ""))) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("validity", "code"),
+    [
+        (["valid_until = 2012-01-20"], 0),
+        (["valid_from = 2012-01-11"], 1),
+        (["valid_until = 2012-01-11"], 1),
+        (["valid_until = 2012-01-10", "valid_from = 2012-01-12"], 1),  # and the day between
+        (["valid_until = 2012-01-11", "valid_from = 2012-01-12"], 0),
+    ],
+)
+def test_an_entry_must_hold_all_the_time(tmp_path: Path, validity: list[str], code: int) -> None:
+    """What has no line is known by its first and its last time."""
+    entries = [(["ads.example"], more) for more in validity]
+    flags = policy(tmp_path, (["shop.example"], ""), *entries)
+    assert both(tmp_path, [INJECTED, PASSED_ON, PASSED_ON, PASSED_ON], *flags, hours=20) == (code, code)
+
+
+def test_the_operator_s_own_centre_needs_no_policy(tmp_path: Path) -> None:
+    """Also where only the whole told that it was given a number."""
+    message = MESSAGE.replace(b"/mms", b"/mms?uid=447700900123").replace(b"x-up-calling-line-id: 447700900123\r\n", b"")
+    flags = policy(tmp_path, (["shop.example"], ""))
+    assert both(tmp_path, [INJECTED, message], *flags) == (0, 0)
+    assert both(tmp_path, [INJECTED, message, PASSED_ON], *flags) == (1, 1)

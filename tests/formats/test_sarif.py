@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from leakscan import summary as summary_module
 from leakscan.baseline import Baseline
 from leakscan.formats import Look, places, sarif
 from leakscan.formats.places import uri
@@ -144,6 +145,17 @@ def test_thirty_thousand_behaviours_are_under_the_limits() -> None:
     assert f"leaks of behaviours past the bound: {30_000 - 4096:,}" in notes
 
 
+@pytest.mark.xdist_group("sarif")
+def test_thirty_thousand_results_are_cut_where_github_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if all had a row."""
+    monkeypatch.setattr(summary_module, "MAX_BEHAVIOURS", 30_000)
+    written = text(*many(30_000))
+    within_limits(written)
+    one = only_run(written)
+    assert len(one["results"]) == 5000
+    assert "25,000 behaviours left out, past what GitHub takes; jsonl has all" in written
+
+
 def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sarif, "MAX_RESULTS", 3)
     one = only_run(text(*many(10), leak(severity="low")))
@@ -153,6 +165,7 @@ def test_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_size_is_bounded_whatever_the_names_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sarif.MAX_GZIP_BYTES + 100_000 < 10_000_000  # what is said below of a smaller bound holds of this one
     monkeypatch.setattr(sarif, "MAX_GZIP_BYTES", 50_000)
     leaks = [leak(name=os.urandom(100).hex()[:199], host=f"h{number}.example") for number in range(2000)]
     written = text(*leaks)

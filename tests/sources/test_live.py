@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import statistics
 import time
 from collections import deque
 
@@ -131,12 +132,15 @@ def test_a_batch_closes_when_it_holds_enough_bytes(monkeypatch):
 
 def test_a_batch_closes_after_a_while(monkeypatch):
     monkeypatch.setattr(live, "BATCH_MS", 30)
-    setting = Setting(Tap("a", numbered(2)), rounds=1000)
-    begun = time.monotonic()
-    batch = next(setting.interfaces.batches())
-    assert 0.03 <= time.monotonic() - begun < 1
-    assert frames(batch) == [0, 1]
-    setting.interfaces.close()
+    times = []
+    for _ in range(5):
+        setting = Setting(Tap("a", numbered(2)), rounds=1000)
+        begun = time.monotonic()
+        batch = next(setting.interfaces.batches())
+        times.append(time.monotonic() - begun)
+        assert frames(batch) == [0, 1]
+        setting.interfaces.close()
+    assert 0.03 <= min(times) < statistics.median(times) < 1
 
 
 def test_it_asks_in_time_also_while_nothing_comes(monkeypatch):
@@ -144,9 +148,10 @@ def test_it_asks_in_time_also_while_nothing_comes(monkeypatch):
     tap = Tap("a")
     os.close(tap._file)
     tap._file, other = os.pipe()  # never readable
-    begun = time.monotonic()
+    begun, spent = time.monotonic(), time.process_time()
     assert Setting(tap, rounds=5).batches() == []
-    assert 0.08 < time.monotonic() - begun < 2
+    assert 0.08 < time.monotonic() - begun < 20  # a busy machine wakes it late; without a tick it would not return
+    assert time.process_time() - spent < 0.08  # and it slept meanwhile
     os.close(other)
 
 

@@ -30,7 +30,7 @@ def tcpdump(tmp_path):
         assert "listening on lo" in process.stderr.readline()
 
         def stop():
-            end = time.monotonic() + 5
+            end = time.monotonic() + 30
             while b"HTTP/1.1 200" not in path.read_bytes() and time.monotonic() < end:
                 time.sleep(0.02)
             process.terminate()

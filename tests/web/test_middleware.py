@@ -76,7 +76,7 @@ def starlette_site(**settings):
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on", http="h11", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not server.started and time.monotonic() < end:
         time.sleep(0.01)
     try:

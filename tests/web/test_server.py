@@ -189,7 +189,7 @@ def test_too_slow(monkeypatch):
             connection.sendall(bytes([byte]))
             time.sleep(0.02)
         assert answer(connection)[0] == 408
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < server.HEAD_SECONDS + 5
 
 
 def test_an_answer_that_nobody_takes_is_dropped(monkeypatch):
@@ -198,7 +198,7 @@ def test_an_answer_that_nobody_takes_is_dropped(monkeypatch):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         connection.connect(("127.0.0.1", site.port))
         connection.sendall(head(b"X-A: " + b"\xe9" * 30_000))
-        end = time.monotonic() + 5
+        end = time.monotonic() + 30
         time.sleep(0.2)
         assert len(site.server.connections) == 1
         while len(site.server.connections) and time.monotonic() < end:
