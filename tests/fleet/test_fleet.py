@@ -18,7 +18,7 @@ from leakscan.cli import run
 from tests.builders import START_NS, pcap
 from tests.streams import frames, request
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 HOUR = 3600 * 10**9
 
 
