@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 from leakscan.conceal import read_key
 from leakscan.errors import UsageError
 from leakscan.filenames import shown_name
-from leakscan.formats import FORMATS, SHARED, Look, Writer
+from leakscan.formats import BINARY, FILE_FORMATS, FORMATS, SHARED, Look, Writer
 from leakscan.gate import Rules, day, explanations, found_files, in_use, judge, notes
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
 from leakscan.model import Message
 from leakscan.networks import Networks
-from leakscan.output import Output, OutputFile, parse_output
+from leakscan.output import Output, OutputFile, OutputFolder, is_folder, parse_output
 from leakscan.policy import Policy
 from leakscan.progress import Progress
 from leakscan.reading import Reading
@@ -180,12 +180,21 @@ def open_writers(
     look = Look(live=live, root=root, folder=folder, aside=aside)
     writers: list[Writer] = []
     for format_name, path in wanted:
+        if format_name in BINARY and is_folder(path):
+            writers.append(_days(stack, path))
+            continue
         file = stack.enter_context(OutputFile(path, grow=format_name == growing))
         at_once = (format_name == growing if growing else live) or file.through
-        writers.append(FORMATS[format_name](file.stream, look._replace(live=at_once)))
+        writers.append(FILE_FORMATS[format_name](file.stream, look._replace(live=at_once)))
     if not (options.quiet and wanted):
         writers.append(FORMATS[options.format](sys.stdout, _on_stdout(look, options)))
     return writers
+
+
+def _days(stack: ExitStack, path: str) -> Writer:
+    from leakscan.formats.parquet import Days  # late, like every format
+
+    return Days(stack.enter_context(OutputFolder(path)).new)
 
 
 def finish(
