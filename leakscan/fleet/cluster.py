@@ -44,7 +44,7 @@ class Cluster(Crew):
             dask: Any = import_module(DASK)
         except ImportError:
             raise MissingExtra("--cluster", "cluster") from None
-        logging.getLogger(DASK).setLevel(logging.CRITICAL)  # what it says of lost connections is said by us
+        _silence()
         self._own: Any = None
         if address == LOCAL:
             self._own = dask.LocalCluster(
@@ -114,6 +114,13 @@ class Cluster(Crew):
             for what, here, there in zip(("leakscan", "Python", "code and catalogue"), mine, theirs, strict=True):
                 if here != there:
                     raise UsageError(f"--cluster: {what} is {there} on worker {worker}, and {here} here")
+
+
+def _silence() -> None:
+    """What dask says of lost connections is said by us; its loggers have a level each."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == DASK:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _why(error: Exception) -> str:
