@@ -28,7 +28,7 @@ from leakscan.interrupt import Gate
 from leakscan.losses import Losses
 from leakscan.model import Leak
 from leakscan.reading import Reading
-from leakscan.series import Extent, plan
+from leakscan.series import Extent, bundles, plan
 from leakscan.sources import Stamp, stamp
 from leakscan.spine import Scan, Settings
 
@@ -36,6 +36,10 @@ __all__ = ["Crew", "Fleet", "Processes", "State", "jobs_for"]
 
 #: Below this many bytes in all the workers' start costs more than they save; a number of jobs that is given is obeyed.
 MIN_BYTES = 64 << 20
+#: Small series go to a worker together until they are worth a message: so many bytes, or less where all would not
+#: have enough to do. With a state each is a unit of its own, whatever others there are.
+BUNDLE_BYTES = 16 << 20
+BUNDLES_PER_JOB = 8
 LOST = "run.not-scanned"
 
 
@@ -75,7 +79,7 @@ class Fleet:
         self._setup = Setup(settings, self._whole.concealer, sieve)
         self._seal = self._whole.concealer.seal_key()
         self._stamps: dict[str, Stamp | None] = {}
-        self._series: list[list[str]] = []
+        self._units: list[list[list[str]]] = []
         self._paths: list[Path] = []
         self._ready: dict[int, Path] = {}  # units that are finished -> where their results are
         self._lost: set[int] = set()
@@ -93,11 +97,11 @@ class Fleet:
         """Leaks in the order of series, captures and frames."""
         self._stamps = {name: stamp(name) for name in self._names}
         crew = _Late(self._crew, self._exit)
-        self._series = plan(self._extents(crew))
+        self._units = self._bundled(plan(self._extents(crew)), crew)
         folder = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="leakscan-")))
         self._paths = self._results_at(folder)
         self._find()
-        self._numbers = [number for number in range(len(self._series)) if number not in self._ready]
+        self._numbers = [number for number in range(len(self._units)) if number not in self._ready]
         yield from self._in_turn()
         if self._numbers:
             self._queue = Queue(crew())
@@ -113,7 +117,7 @@ class Fleet:
                 for index, outcome in self._queue.rest():
                     if self._numbers:  # else it was measuring
                         self._keep(self._numbers[index], outcome)
-            self._lost.update(number for number in range(len(self._series)) if number not in self._ready)
+            self._lost.update(number for number in range(len(self._units)) if number not in self._ready)
             yield from self._in_turn()
 
     def _extents(self, crew: _Late) -> dict[str, Extent]:
@@ -141,9 +145,17 @@ class Fleet:
     def _results_at(self, folder: Path) -> list[Path]:
         """Where the result of each series belongs."""
         if self._state is None:
-            return [folder / str(number) for number in range(len(self._series))]
+            return [folder / str(number) for number in range(len(self._units))]
         settings = settings_id(self._settings, self._whole.concealer.key_id)
-        return [self._state.path(names, [self._stamps[name] for name in names], settings) for names in self._series]
+        found = map(_names, self._units)
+        return [self._state.path(names, [self._stamps[name] for name in names], settings) for names in found]
+
+    def _bundled(self, found: list[list[str]], crew: _Late) -> list[list[list[str]]]:
+        if self._state is not None:
+            return [[names] for names in found]
+        sizes = {name: there.size if there else 0 for name, there in self._stamps.items()}
+        least = min(BUNDLE_BYTES, sum(sizes.values()) // (BUNDLES_PER_JOB * crew().workers))
+        return list(bundles(found, sizes, least))
 
     def _find(self) -> None:
         """Results of earlier runs."""
@@ -155,10 +167,11 @@ class Fleet:
         self.found = len(self._ready)
 
     def _unit(self, number: int, shares_disk: bool) -> Unit:
-        names = self._series[number]
-        stamps = [self._stamps[name] for name in names]
+        stamps = [self._stamps[name] for name in _names(self._units[number])]
         kept = self._state is not None and None not in stamps
-        return Unit(names, self._setup, str(self._paths[number]) if shares_disk else "", stamps if kept else ())
+        return Unit(
+            self._units[number], self._setup, str(self._paths[number]) if shares_disk else "", stamps if kept else ()
+        )
 
     def _keep(self, number: int, outcome: Done | Failed | Lost) -> None:
         """A unit is finished, in one way or another."""
@@ -171,14 +184,14 @@ class Fleet:
             else:
                 _refuse_versions(outcome)
                 reason = outcome.reason if isinstance(outcome, Lost) else outcome.said or f"error: {outcome.kind}"
-                for name in self._series[number]:
+                for name in _names(self._units[number]):
                     self._losses.problem(LOST, name, None, reason)
                 self._lost.add(number)
             self._tell(number)
 
     def _tell(self, number: int) -> None:
         if self._on_bytes is not None:
-            self._on_bytes(sum(found.size for name in self._series[number] if (found := self._stamps[name])))
+            self._on_bytes(sum(found.size for name in _names(self._units[number]) if (found := self._stamps[name])))
 
     def _in_turn(self) -> Iterator[Leak]:
         """The leaks of all units up to the first that is not finished."""
@@ -207,6 +220,10 @@ class _Late:
             self._crew = self._make()
             self._stack.callback(self._crew.close)
         return self._crew
+
+
+def _names(unit: list[list[str]]) -> list[str]:
+    return [name for names in unit for name in names]
 
 
 def _refuse_versions(outcome: Failed | Lost) -> None:

@@ -62,6 +62,7 @@ class Cluster(Crew):
         except BaseException:
             self._end()
             raise
+        self.workers = max(1, sum(self._client.nthreads().values()))
         self._silent_since: float | None = None
 
     def submit(self, function: Callable[..., R], *arguments: Any) -> Future[R]:

@@ -45,6 +45,7 @@ class Crew(ABC):
     """An executor, and what to do when it fails."""
 
     shares_disk: bool  # results may be written where they are wanted
+    workers: int
     most: int  # tasks that are with the executor at a time
 
     @abstractmethod
@@ -72,7 +73,7 @@ class Processes(Crew):
     shares_disk = True
 
     def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
+        self.workers = jobs
         self.most = 2 * jobs
         self._pool = self._made()
 
@@ -98,7 +99,7 @@ class Processes(Crew):
         self._pool.shutdown(cancel_futures=True)
 
     def _made(self) -> Executor:
-        return ProcessPoolExecutor(self._jobs, multiprocessing.get_context("spawn"), initializer=_become_worker)
+        return ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"), initializer=_become_worker)
 
 
 class Queue:

@@ -1,4 +1,4 @@
-"""The unit of work: one series, scanned from its first frame to its last, wherever that happens.
+"""The unit of work: one series, or small ones together, each scanned from its first frame to its last, wherever.
 
 In: a Unit. Out: Done, with the result in a file or, where nobody shares a disk, as bytes; or Failed. A unit never
 raises: what it could raise may hold captured data, and whoever runs it writes that into a log. The key travels inside
@@ -71,13 +71,16 @@ class Setup:
 
 
 class Unit:
-    """One series to be scanned. Shows nothing either: captures are named after people."""
+    """What is to be scanned. Shows nothing either: captures are named after people."""
 
-    def __init__(self, names: Sequence[str], setup: Setup, path: str, stamps: Sequence[Stamp | None] = ()) -> None:
+    def __init__(
+        self, series: Sequence[Sequence[str]], setup: Setup, path: str, stamps: Sequence[Stamp | None] = ()
+    ) -> None:
         """`path`: where the result goes, "" when it is to be sent. `stamps`: of the captures, as they were when the run
         was planned; with them the result is kept for later runs, if they still hold at the end.
         """
-        self.names = list(names)
+        self.series = [list(names) for names in series]
+        self.names = [name for names in series for name in names]
         self.setup = setup
         self.path = path
         self.stamps = list(stamps)
@@ -116,7 +119,7 @@ def measure(name: str, expected: Versions) -> Extent | Failed:
 
 
 def scan_unit(unit: Unit) -> Done | Failed:
-    """One series: its result to where it is wanted; interrupted, what there is."""
+    """Its result to where it is wanted; interrupted, what there is."""
     try:
         if versions() != unit.setup.versions:
             return Failed("versions")
@@ -156,7 +159,8 @@ def _scan(unit: Unit, file: BinaryIO) -> bool:
     """Scan into the file; tells whether the result may be kept."""
     settings, concealer, sieve = _unpacked(unit.setup.packed)
     losses = Losses()
-    reading = Reading([joined(unit.names, losses)], losses, sieve, settings.responses, settings.bodies)
+    batches = [joined(names, losses) for names in unit.series]
+    reading = Reading(batches, losses, sieve, settings.responses, settings.bodies)
     scan = Scan(reading, unit.names, settings, concealer)
     writing = Writing(file, concealer.seal_key())
     gate, whole = Gate(), False

@@ -32,6 +32,7 @@ __all__ = [
     "expand",
     "frames",
     "open_capture",
+    "plain",
     "stamp",
 ]
 
@@ -103,7 +104,7 @@ def stamp(name: str, again: bool = False) -> Stamp | None:
         return remote_stamp(name, again)
     try:
         status = os.stat(name)  # noqa: PTH116  ("-" is no file either)
-    except OSError:
+    except (OSError, ValueError):
         return None
     return Stamp(status.st_size, str(status.st_mtime_ns)) if stat.S_ISREG(status.st_mode) and name != STDIN else None
 
@@ -118,6 +119,21 @@ def beginning(name: str) -> Beginning | None:
         times.append(int(batch.time_ns[0]))
         links.add(batch.origin.link)
     return Beginning(times[0], frozenset(links)) if times else None
+
+
+def plain(name: str) -> str:
+    """The name of the format of a regular file that is not compressed; "" of anything else."""
+    try:
+        raw = RawFile(name, most=HEAD_BYTES)
+    except OSError:
+        return ""
+    try:
+        source = _recognise(read_up_to(raw, HEAD_BYTES)) if raw.size else None
+    except Fault:
+        return ""
+    finally:
+        raw.close()
+    return source.name if source is not None and source.reader is not None else ""
 
 
 def content(name: str, on_bytes: Callable[[int], None] | None = None) -> Iterator[bytes]:
