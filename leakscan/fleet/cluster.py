@@ -48,7 +48,7 @@ class Cluster(Crew):
         self._own: Any = None
         if address == LOCAL:
             self._own = dask.LocalCluster(
-                n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                n_workers=jobs, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
             )
         try:
             self._client: Any = dask.Client(self._own or address, timeout=CONNECT_SECONDS, set_as_default=False)
