@@ -69,6 +69,10 @@ class Concealer:
             return redact(text, spans)
         return _redacted(text) if len(text) <= MAX_REMEMBERED_CHARS else redact(text)
 
+    def seal_key(self) -> bytes:
+        """A key to seal results with, of which nobody finds the key of the pseudonyms."""
+        return hmac.digest(self._key, b"leakscan seal", "sha256")
+
     def _mac(self, kind: str, normal: str) -> str:
         message = f"{kind}\0{normal}".encode("utf-8", "surrogatepass")
         return b32encode(hmac.digest(self._key, message, "sha256")[:MAC_BYTES]).decode("ascii").lower()

@@ -16,6 +16,7 @@ from leakscan.show import HIDDEN, redact
 MIN_DIGITS = 9  # shorter runs are counters and ports
 _NUMBER = re.compile(r"[0-9](?:[^0-9A-Za-z/]{0,3}[0-9])+")
 _ADDRESS = re.compile(r"(?<![0-9])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|(?![0-9.]))){4}")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s?#]*@)?([^\s?#]*)(?:[?#]\S*)?")
 _RUN = re.compile(r"[0-9]+")
 _EPOCH = re.compile(r"1[0-9]{9}(?:[0-9]{3})?\Z")  # UNIX seconds or milliseconds, 2001 to 2033
 _FORMS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
@@ -23,8 +24,14 @@ _FORMS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 @lru_cache(maxsize=1024)
 def shown_name(name: str) -> str:
-    """`name` without numbers of 9 digits or more, unless they are dates or times."""
+    """`name` without numbers of 9 digits or more, unless they are dates or times; a URL `without_secrets`."""
+    name = without_secrets(name)
     return "/".join(_NUMBER.sub(_conceal, part) if "@" not in part else redact(part) for part in name.split("/"))
+
+
+def without_secrets(text: str) -> str:
+    """`text` with its URLs without user, password, query and fragment."""
+    return _URL.sub(r"\1\2", text) if "://" in text else text
 
 
 def _conceal(found: re.Match[str]) -> str:

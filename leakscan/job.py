@@ -21,25 +21,26 @@ from leakscan.conceal import read_key
 from leakscan.errors import UsageError
 from leakscan.explain import Explanation
 from leakscan.filenames import shown_name
-from leakscan.formats import FORMATS, SHARED, Look, Writer
+from leakscan.formats import BINARY, FILE_FORMATS, FORMATS, SHARED, Look, Writer
 from leakscan.gate import Rules, day, found_files, in_use, judge, notes
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
 from leakscan.model import Message
 from leakscan.networks import Networks
-from leakscan.output import Output, OutputFile, parse_output
+from leakscan.output import Output, OutputFile, OutputFolder, is_folder, parse_output
 from leakscan.policy import Policy
 from leakscan.progress import Progress
 from leakscan.reading import Reading
 from leakscan.series import series
-from leakscan.sources import expand
+from leakscan.sources import expand, stamp
+from leakscan.sources.paths import is_remote
 from leakscan.times import between, rfc3339
 
 if TYPE_CHECKING:
     from leakscan.carriers import AsnDatabase
     from leakscan.detectors.catalogue import Catalogue
     from leakscan.evidence.pack import Pack
-    from leakscan.fleet import Fleet
+    from leakscan.fleet import Crew, Fleet, State
     from leakscan.known import Known
     from leakscan.spine import Scan, Settings
     from leakscan.split.scan import SplitScan
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 EXIT_LEAK, EXIT_UNREAD = 1, 3
 VALUES_SHOWN = "warning: values are shown: the result is personal data"
 PIPE_COLUMNS = 80
+LOCAL_CLUSTER = "local"
 
 Json = dict[str, Any]
 
@@ -94,15 +96,20 @@ class Options(ResultOptions):
     until: str | None = None
     max_drops: float | None = None
     evidence: str | None = None
+    state: str | None = None
+    cluster: str | None = None
     verbose: bool = False
 
 
 def analyse(options: Options) -> int:
     """Find the leaks, write the results; gives the exit code."""
-    files = files_of(options)
     rules = gate_rules(options)
     wanted = wanted_outputs(options)
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
+        files = files_of(options)
+        state = _state(options, stack)
+        if state is not None and files.key is None:
+            files = files._replace(key=state.key())
         losses = Losses(partial(warn, progress.say))
         names = expand(options.captures, losses)
         gate = Gate()
@@ -122,9 +129,10 @@ def analyse(options: Options) -> int:
         if divided is not None:
             scan = divided
         elif reading is None:
-            from leakscan.fleet import Fleet, jobs_for
+            from leakscan.fleet import Fleet
 
-            scan = Fleet(names, losses, settings, jobs_for(names, options.jobs), gate, progress.advance, options.sieve)
+            crew = partial(_crew, options, names)
+            scan = Fleet(names, losses, settings, crew, gate, progress.advance, options.sieve, state)
         else:
             scan = Scan(reading, names, settings)
         if pack is not None and isinstance(scan, Scan):
@@ -181,14 +189,23 @@ def open_writers(
     look = Look(live=live, root=root, folder=folder, aside=aside)
     writers: list[Writer] = []
     for format_name, path in wanted:
+        if format_name in BINARY and is_folder(path):
+            writers.append(_days(stack, path))
+            continue
         file = stack.enter_context(OutputFile(path, grow=format_name == growing))
         at_once = (format_name == growing if growing else live) or file.through
-        writers.append(FORMATS[format_name](file.stream, look._replace(live=at_once)))
+        writers.append(FILE_FORMATS[format_name](file.stream, look._replace(live=at_once)))
     if not (options.quiet and wanted):
         writers.append(FORMATS[options.format](sys.stdout, _on_stdout(look, options)))
     if options.explain:
         writers.append(Explanation())
     return writers
+
+
+def _days(stack: ExitStack, path: str) -> Writer:
+    from leakscan.formats.parquet import Days  # late, like every format
+
+    return Days(stack.enter_context(OutputFolder(path)).new)
 
 
 def finish(
@@ -274,6 +291,43 @@ def settings_of(options: Options, files: Files, rules: Rules) -> Settings:
     )
 
 
+def _state(options: Options, stack: ExitStack) -> State | None:
+    """The folder of earlier results, and what cannot be had together with it or with a cluster. Raises UsageError."""
+    given = [flag for flag, value in (("--state", options.state), ("--cluster", options.cluster)) if value is not None]
+    if given and options.show_values:
+        raise UsageError(f"{given[0]}: results are masked there: --show-values cannot be had with it")
+    if given and options.evidence is not None:
+        raise UsageError(f"{given[0]}: --evidence needs the requests, which stay where they are scanned")
+    if options.state is None:
+        return None
+    from leakscan.fleet import State  # late: multiprocessing
+
+    return stack.enter_context(State(options.state))
+
+
+def _crew(options: Options, names: Sequence[str]) -> Crew:
+    """Who scans many captures. Raises UsageError, MissingExtra."""
+    from leakscan.fleet import Processes, jobs_for
+
+    if options.cluster is None:
+        return Processes(jobs_for(names, options.jobs))
+    from leakscan.fleet.cluster import Cluster  # late: dask
+
+    return Cluster(options.cluster, options.jobs or os.cpu_count() or 1)
+
+
+def _check_names(options: Options, names: Sequence[str]) -> None:
+    """Raises UsageError for captures that others cannot read, or not twice."""
+    for name in names:
+        flag = "--state" if options.state is not None else "--cluster"
+        if stamp(name) is None:
+            raise UsageError(f"{flag}: {shown_name(name)} can be read only once; give files or URLs")
+        if options.cluster not in (None, LOCAL_CLUSTER) and not is_remote(name) and not os.path.isabs(name):  # noqa: PTH117
+            raise UsageError(
+                f"--cluster: workers have another folder: give the whole path of {shown_name(name)}, or a URL"
+            )
+
+
 def _divided(
     options: Options,
     names: Sequence[str],
@@ -287,6 +341,8 @@ def _divided(
     """A scan of captures each of which many workers share, where that pays."""
     from leakscan import split  # late: see `analyse`
 
+    if options.state is not None or options.cluster is not None or any(map(is_remote, names)):
+        return None
     if options.responses or options.evidence is not None or not options.sieve or not split.pays(names, options.jobs):
         return None
     from leakscan.split.pool import Pool
@@ -302,6 +358,11 @@ def _reading(
     options: Options, names: Sequence[str], losses: Losses, gate: Gate, progress: Progress, stack: ExitStack
 ) -> Reading | None:
     """How the captures are read: here, by another process, or (None) by several workers, as pays."""
+    if options.state is not None or options.cluster is not None:
+        _check_names(options, names)
+        return None
+    if options.evidence is not None and any(map(is_remote, names)):
+        raise UsageError("--evidence: points at captures on this machine; fetch those that are remote")
     if len(names) > 1 and options.evidence is None:  # a pack needs the requests, which workers keep to themselves
         from leakscan.fleet import jobs_for  # late: multiprocessing
 

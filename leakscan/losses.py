@@ -40,6 +40,7 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "file.cut": (UNREAD, "a capture that ends inside a record or block; all before it was read"),
     "file.damaged": (UNREAD, "a capture with a record or block that cannot be right; reading stopped there"),
     "file.unreadable": (UNREAD, "the system, or the decompressor, refused to deliver the rest of a file"),
+    "file.changed": (UNREAD, "a remote capture that changed while it was read; reading stopped there"),
     "file.extra-missing": (UNREAD, "a compressed capture whose optional decompressor is not installed"),
     "file.bomb": (UNREAD, "compressed data past the limits for ratio, window or nesting; reading stopped there"),
     "file.skipped": (OTHER, "a file in a directory that is no capture, neither by name nor by content"),
@@ -55,6 +56,7 @@ LOSSES: Mapping[str, tuple[str, str]] = {
     "capture.interface-gone": (UNREAD, "an interface that went away or down while it was captured"),
     "capture.reopened": (OTHER, "times an interface that had gone away was opened again"),
     "run.interrupted": (UNREAD, "the run was ended by a signal before the end of the captures"),
+    "run.not-scanned": (UNREAD, "a capture whose worker was lost or failed, whenever it was tried"),
     # decode and sieve
     "frame.cut": (OTHER, "a frame of which the capture kept only the first bytes (snap length), not holding TCP"),
     "link.unknown": (UNREAD, "a frame of a link type that leakscan does not know"),

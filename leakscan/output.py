@@ -13,14 +13,15 @@ import io
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from leakscan.errors import UsageError
-from leakscan.formats import FORMATS
+from leakscan.formats import FILE_FORMATS
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -31,7 +32,7 @@ _FORMAT_WORD = re.compile(r"([a-z][a-z0-9-]*)=(.+)", re.DOTALL)
 class Output(NamedTuple):
     """What one `-o` asks for."""
 
-    format: str  # a key of FORMATS
+    format: str  # a key of FILE_FORMATS
     path: str
 
 
@@ -42,14 +43,14 @@ def parse_output(spec: str) -> Output:
     """
     named = _FORMAT_WORD.fullmatch(spec)
     if named is not None:
-        if named[1] not in FORMATS:
-            raise UsageError(f"-o {spec}: no format {named[1]!r}; there are {_listed(FORMATS)}")
+        if named[1] not in FILE_FORMATS:
+            raise UsageError(f"-o {spec}: no format {named[1]!r}; there are {_listed(FILE_FORMATS)}")
         return Output(named[1], named[2])
     suffix = Path(spec).suffix.lower()
-    for name, writer in FORMATS.items():
+    for name, writer in FILE_FORMATS.items():
         if suffix in writer.suffixes:
             return Output(name, spec)
-    known = _listed(suffix for writer in FORMATS.values() for suffix in writer.suffixes)
+    known = _listed(suffix for writer in FILE_FORMATS.values() for suffix in writer.suffixes)
     raise UsageError(f"-o {spec}: the suffix must be one of {known}, or write FORMAT=FILE")
 
 
@@ -159,6 +160,47 @@ class OutputFile:
         if self._folder >= 0:
             os.close(self._folder)
             self._folder = -1
+
+
+def is_folder(path: str) -> bool:
+    """Whether `-o FORMAT=path` means a folder: there is one, or it ends in a slash."""
+    return path.endswith("/") or Path(path).is_dir()
+
+
+class OutputFolder:
+    """A folder of result files, as a context: it takes its name when it is whole. One that holds something already is
+    left alone. Raises UsageError naming it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._target = Path(path)
+        self._temporary = self._target.parent / f".leakscan-{secrets.token_hex(8)}.tmp"
+        with _named(path):
+            if self._target.is_dir() and any(self._target.iterdir()):
+                raise OSError(0, "the folder is not empty")
+            self._temporary.mkdir(mode=0o700)
+
+    def new(self, name: str) -> BinaryIO:
+        """A file in the folder, mode 0600."""
+        with _named(self.path):
+            path = self._temporary / name
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            return io.BufferedWriter(_Raw(descriptor, self.path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                with _named(self.path):
+                    self._temporary.replace(self._target)
+        finally:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
 
 class _Raw(io.FileIO):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from leakscan.show import show
+from leakscan.sources import stamp
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -33,8 +33,8 @@ class Progress:
 
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        paths = (Path(name) for name in names)
-        self._task = self._bar.add_task("", total=sum(path.stat().st_size for path in paths if path.is_file()) or None)
+        sizes = (found.size for found in map(stamp, names) if found is not None)
+        self._task = self._bar.add_task("", total=sum(sizes) or None)
         self._bar.start()
 
     def advance(self, count: int) -> None:

@@ -1,7 +1,8 @@
 """Earlier results as one: what `leakscan report` does.
 
 Comes in: result files. Goes out: the merged result in any format, and its exit code. State: one Summary for each key
-that pseudonyms were made with, at most `MAX_KEYS`, and one for the whole.
+that pseudonyms were made with, at most `MAX_KEYS`, and one for the whole; of each result its first line, and of one its
+summary.
 
 Leaks are counted anew from their lines, so their rows are exact. Requests without a leak are known from the summaries
 alone; what these hold too little of is said under `remarks`. Pseudonyms under different keys cannot be compared: then
@@ -100,7 +101,7 @@ class Merged:
         self._least = CONFIDENCES.index(settings.min_confidence)
         self._unlined_leaks = 0
         self._all_shown = True
-        self._origins: dict[Hashable, list[tuple[str, list[str]]]] = {}
+        self._origins: dict[Hashable, tuple[str, list[str]] | None] = {}  # None: results differ
         self._most: Counter[Hashable] = Counter()  # subscribers of each row, of all results together
 
     def run(self) -> Json:
@@ -156,8 +157,9 @@ class Merged:
                     part.explain(seen.leak.rule, rules[seen.leak.rule])
             self._unlined_leaks += unlined.leaks
             for where, said in result.origins().items():
-                self._origins.setdefault(where, []).append(said)
+                self._origins[where] = said if self._origins.get(where, said) == said else None
             self._most.update(result.subscribers())
+            result.forget()
             groups.setdefault(result.run.key_id, Summary()).merge(part)
         return self._whole(list(groups.values()))
 
@@ -194,9 +196,9 @@ class Merged:
         for where, row in row_places(summary) if self._all_shown else ():
             row["subscribers"] = min(row["subscribers"], self._most.get(where, row["subscribers"]))
         for where, row in row_places(summary):
-            said = self._origins.get(where, [])
-            if said and all(one == said[0] for one in said) and said[0][1]:
-                row["origin"], row["origin_evidence"] = said[0]
+            said = self._origins.get(where)
+            if said is not None and said[1]:
+                row["origin"], row["origin_evidence"] = said
         if len(groups) > 1:
             _as_ranges(summary, rows)
         remarks = list(self._remarks(summary))

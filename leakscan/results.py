@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from itertools import groupby
@@ -99,11 +100,26 @@ class Result:
         if head.choice("type", ("run", "leak", "summary")) != "run":
             raise head.mistake("type: a result begins with a run")
         self.run = _run(head)
-        self._tail = Line(path, self._lines, last)
-        if self._lines == 1 or self._tail.row.get("type") != "summary":
-            raise self._tail.mistake("the result has no summary: it was cut, or is still being written")
-        if "comparison" in self._tail.row:
-            raise self._tail.mistake("is of two capture points: only compare can say what counts there")
+        tail = Line(path, self._lines, last)
+        if self._lines == 1 or tail.row.get("type") != "summary":
+            raise tail.mistake("the result has no summary: it was cut, or is still being written")
+        if "comparison" in tail.row:
+            raise tail.mistake("is of two capture points: only compare can say what counts there")
+        self._last_bytes = len(last)
+        self._kept: Line | None = None
+
+    @property
+    def _tail(self) -> Line:
+        """The summary, read when it is asked for first, and again after `forget`."""
+        if self._kept is None:
+            with self._open() as file:
+                file.seek(-self._last_bytes, os.SEEK_END)
+                self._kept = Line(self.path, self._lines, file.read(self._last_bytes))
+        return self._kept
+
+    def forget(self) -> None:
+        """Let go of the summary: of many results one is in memory at a time."""
+        self._kept = None
 
     def counted(self) -> Summary:
         """A Summary of all but the leaks: requests, coverage, losses."""

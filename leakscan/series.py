@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from leakscan.losses import Losses
 from leakscan.model import FrameBatch
@@ -55,19 +56,27 @@ def joined(names: Sequence[str], losses: Losses, on_bytes: OnBytes = None) -> It
         yield from open_capture(name, losses, on_bytes)
 
 
-def last_time(name: str) -> int:
-    """The time of the last frame of a capture, in ns; 0 where none can be read. Reads all of it."""
-    return max((int(batch.time_ns.max()) for batch in open_capture(name, Losses())), default=0)
+class Extent(NamedTuple):
+    """How a capture begins and ends, for whoever plans the reading of many."""
+
+    begins: Beginning | None
+    last_ns: int  # the time of the last frame; 0 where none can be read
 
 
-def plan(names: Sequence[str], last_times: dict[str, int]) -> list[list[str]]:
-    """The series that `series` would find, from what `last_time` says of each capture."""
-    waiting = _in_order(names)
+def extent(name: str) -> Extent:
+    """Reads all of a capture."""
+    begins = beginning(name)
+    return Extent(begins, max((int(batch.time_ns.max()) for batch in open_capture(name, Losses())), default=0))
+
+
+def plan(extents: Mapping[str, Extent]) -> list[list[str]]:
+    """The series that `series` would find among captures, from what `extent` says of each."""
+    waiting = _sorted([(name, found.begins) for name, found in extents.items()])
     found: list[list[str]] = []
     while waiting:
         name, begins = waiting.pop(0)
         chain = [name]
-        while (following := _following(name, begins, last_times[name], waiting)) is not None:
+        while (following := _following(name, begins, extents[name].last_ns, waiting)) is not None:
             name, begins = waiting.pop(following)
             chain.append(name)
         found.append(chain)
@@ -88,7 +97,10 @@ def bundles(found: Iterable[list[str]], sizes: Mapping[str, int], least: int) ->
 
 def _in_order(names: Sequence[str]) -> _Waiting:
     """In the order of time, so that a series is met at its first capture; what has no time comes last."""
-    known = [(name, beginning(name) if len(names) > 1 else None) for name in names]
+    return _sorted([(name, beginning(name) if len(names) > 1 else None) for name in names])
+
+
+def _sorted(known: _Waiting) -> _Waiting:
     return sorted(known, key=lambda entry: (entry[1] is None, entry[1].time_ns if entry[1] else 0))
 
 

@@ -6,7 +6,6 @@ In: captures and settings. Out: leaks as they are found, and at last the summary
 from __future__ import annotations
 
 import heapq
-import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +25,7 @@ from leakscan.distinct import stable_hash
 from leakscan.echoes import surplus
 from leakscan.errors import UsageError
 from leakscan.fields import body_everything, body_fields, everything, fields, header, pairs_fields
-from leakscan.filenames import shown_name
+from leakscan.filenames import shown_name, without_secrets
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
 from leakscan.joins.trackers import RULE
@@ -340,7 +339,7 @@ class Scan:
         self.summary.add_request(host=host, network=place.network, bearer=bearer, time_ns=head.time_ns, client=number)
 
     def _name(self, name: str) -> str:
-        return name if self._settings.show_values else shown_name(name)
+        return without_secrets(name) if self._settings.show_values else shown_name(name)
 
     def _leak(self, request: _Request, match: Match) -> Leak:
         """Where the raw value stops."""
@@ -521,9 +520,8 @@ def _path(message: Message) -> str:
 
 
 def _size(name: str) -> int | None:
-    """Bytes of a regular file on the disk, else None."""
-    try:
-        found = Path(name).stat()
-    except (OSError, ValueError):
-        return None
-    return found.st_size if name != "-" and stat.S_ISREG(found.st_mode) else None
+    """Bytes of a regular file or a remote capture, else None."""
+    from leakscan.sources import stamp  # late, as in `scan`
+
+    found = stamp(name)
+    return None if found is None else found.size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leakscan.losses import Losses
-from leakscan.series import MAX_PAUSE_NS, last_time, plan, series
+from leakscan.series import MAX_PAUSE_NS, extent, plan, series
 from tests.builders import pcap
 
 SECOND = 10**9
@@ -21,7 +21,7 @@ def read(tmp_path, captures: dict[str, tuple[int, int, int]], order=None) -> lis
     found = []
     for batches in series(names, Losses()):
         found.append(list(dict.fromkeys(batch.origin.capture for batch in batches)))
-    assert plan(names, {name: last_time(name) for name in names}) == found
+    assert plan({name: extent(name) for name in names}) == found
     return [[name.rpartition("/")[2] for name in chain] for chain in found]
 
 

@@ -162,8 +162,8 @@ def shows_results(command: Command) -> Command:
         ),
         click.option(
             "-o", "--output", "outputs", multiple=True, default=(), metavar="FILE",
-            help="Also write to FILE, in the format of its suffix (.txt .jsonl .json .csv .md .html .sarif .xml), or "
-            "FORMAT=FILE. Repeatable.",
+            help="Also write to FILE, in the format of its suffix (.txt .jsonl .json .csv .md .html .sarif .xml "
+            ".parquet), or FORMAT=FILE; parquet=DIR/ has a part for each day. Repeatable.",
         ),
         policy_option(),
         click.option(

@@ -12,7 +12,7 @@ from typing import NamedTuple, TextIO
 
 from leakscan.formats.writer import Look, Writer
 
-__all__ = ["FORMATS", "SHARED", "Format", "Look", "Writer"]
+__all__ = ["BINARY", "FILE_FORMATS", "FORMATS", "SHARED", "Format", "Look", "Writer"]
 
 
 class Format(NamedTuple):
@@ -40,6 +40,10 @@ FORMATS: Mapping[str, Format] = {
     "junit": Format("junit", "Junit", (".xml",)),
     "github": Format("github", "GitHub"),  # annotations are for stdout; `-o github=FILE` writes them elsewhere
 }
+
+#: Those that are no text: for `-o` alone.
+BINARY: Mapping[str, Format] = {"parquet": Format("parquet", "Parquet", (".parquet",))}
+FILE_FORMATS: Mapping[str, Format] = {**FORMATS, **BINARY}
 
 #: Formats made to be handed on to others' machines: values are never shown in them.
 SHARED = frozenset({"sarif", "junit", "github"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -43,13 +44,19 @@ def leak_object(leak: Leak) -> Json:
     return row
 
 
-def leak_cells(leak: Leak) -> list[str]:
-    """The leak under `COLUMNS`, as text: null is empty, true and false are words, lists are joined by "; "."""
-    cells = []
+def leak_row(leak: Leak) -> Iterator[tuple[str, Any]]:
+    """The leak under `COLUMNS`, each with its value."""
     for key in _LEAK_KEYS:
         value = getattr(leak, key)
-        cells += [_cell(getattr(value, inner, None)) for inner in _NESTED[key]] if key in _NESTED else [_cell(value)]
-    return cells
+        if key in _NESTED:
+            yield from ((f"{key}_{inner}", getattr(value, inner, None)) for inner in _NESTED[key])
+        else:
+            yield key, value
+
+
+def leak_cells(leak: Leak) -> list[str]:
+    """The same as text: null is empty, true and false are words, lists are joined by "; "."""
+    return [_cell(value) for _, value in leak_row(leak)]
 
 
 def _cell(value: object) -> str:

@@ -7,16 +7,18 @@ seeks: a pipe gives the same frames as a file. What cannot be read is counted in
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 from leakscan.losses import Losses
 from leakscan.model import FrameBatch
 from leakscan.sources import compressed, netmon, paths, pcap, pcapng
 from leakscan.sources.ahead import ReadAhead
+from leakscan.sources.remote import RemoteFile, Stamp
+from leakscan.sources.remote import stamp as remote_stamp
 from leakscan.sources.stream import BUFFER_BYTES, STDIN, ByteSource, Fault, RawFile, Window, read_up_to
 
 __all__ = [
@@ -24,12 +26,14 @@ __all__ = [
     "SOURCES",
     "Beginning",
     "Source",
+    "Stamp",
     "beginning",
     "content",
     "expand",
     "frames",
     "open_capture",
     "plain",
+    "stamp",
 ]
 
 #: Enough for every `recognises` below.
@@ -94,9 +98,20 @@ def open_capture(
     return _open(name, losses, on_bytes, BUFFER_BYTES, waiting)
 
 
+def stamp(name: str, again: bool = False) -> Stamp | None:
+    """What tells a regular file, or a remote capture, from what it was or will be; None of anything else."""
+    if paths.is_remote(name):
+        return remote_stamp(name, again)
+    try:
+        status = os.stat(name)  # noqa: PTH116  ("-" is no file either)
+    except (OSError, ValueError):
+        return None
+    return Stamp(status.st_size, str(status.st_mtime_ns)) if stat.S_ISREG(status.st_mode) and name != STDIN else None
+
+
 def beginning(name: str) -> Beginning | None:
-    """How a regular file begins; None for anything else, and where no frame can be read."""
-    if name == STDIN or not Path(name).is_file():
+    """How a regular file, or a remote capture, begins; None for anything else, and where no frame can be read."""
+    if stamp(name) is None:
         return None
     times: list[int] = []
     links: set[int] = set()
@@ -124,7 +139,7 @@ def plain(name: str) -> str:
 def content(name: str, on_bytes: Callable[[int], None] | None = None) -> Iterator[bytes]:
     """The bytes of a capture as they are, decompressed, for who writes it again. Ends early where they do."""
     try:
-        raw = RawFile(name, on_bytes)
+        raw = _raw(name, on_bytes)
     except OSError:
         return
     try:
@@ -149,7 +164,7 @@ def frames(
     window = None
     try:
         inflated, head = _inflated(source)
-        plain, source = inflated is source, inflated
+        plain, source = inflated is source and isinstance(source, RawFile), inflated
         ahead = None
         if threads is not None and not plain:
             ahead = ReadAhead(source, size)
@@ -169,19 +184,29 @@ def _open(
 ) -> Iterator[FrameBatch]:
     read: list[int] = []  # by the thread that reads; told here
     try:
-        raw = RawFile(name, read.append, most, waiting)
+        raw = _raw(name, read.append, most, waiting)
     except OSError as error:
         losses.problem("file.unreadable", name, None, os.strerror(error.errno or 0))
         return
     try:
         with ExitStack() as threads:
-            many = most == BUFFER_BYTES and raw.size >= AHEAD_BYTES and waiting is None
-            for batch in frames(raw, name, losses, threads=threads if many else None):
+            ahead = most == BUFFER_BYTES and raw.size >= AHEAD_BYTES and waiting is None
+            for batch in frames(raw, name, losses, threads=threads if ahead else None):
                 _tell(read, on_bytes)
                 yield batch
             _tell(read, on_bytes)
     finally:
         raw.close()
+
+
+def _raw(
+    name: str,
+    on_bytes: Callable[[int], None] | None = None,
+    most: int = BUFFER_BYTES,
+    waiting: Callable[[], None] | None = None,
+) -> RawFile | RemoteFile:
+    """Raises OSError."""
+    return RemoteFile(name, on_bytes, most) if paths.is_remote(name) else RawFile(name, on_bytes, most, waiting)
 
 
 def _tell(read: list[int], on_bytes: Callable[[int], None] | None) -> None:
@@ -223,7 +248,7 @@ def _reader(head: bytes) -> Reader:
 def _may_be_capture(name: str) -> bool:
     """Whether a file is a capture by content, or cannot be told from one: then reading it says why."""
     try:
-        raw = RawFile(name, most=BEGINNING_BYTES)
+        raw = _raw(name, most=BEGINNING_BYTES)
     except OSError:
         return True
     try:

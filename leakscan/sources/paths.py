@@ -26,7 +26,17 @@ def expand(arguments: Sequence[str], wanted: Callable[[str], bool] = lambda name
     return list(dict.fromkeys(name for argument in arguments for name in _expand(argument, wanted)))
 
 
+def is_remote(name: str) -> bool:
+    """Whether this is a URL and no path."""
+    return _URL.match(name) is not None
+
+
 def _expand(argument: str, wanted: Callable[[str], bool]) -> Iterator[str]:
+    if is_remote(argument):
+        from leakscan.sources import remote  # late: few captures are
+
+        yield from remote.expand(argument, wanted)
+        return
     if argument == STDIN:
         yield argument
         return
@@ -90,6 +100,7 @@ def named_like_a_capture(name: str) -> bool:
     return CAPTURE_NAME.search(name) is not None
 
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?:::[A-Za-z0-9+.-]+)*://")
 #: Suffixes of captures; programs that rotate put a number behind (x.pcap7, x.pcap.7), then a compression may follow.
 CAPTURE_NAME = re.compile(
     r"\.(?:pcap|pcapng|cap|dmp|ntar|snoop|erf)[0-9]{0,9}(?:\.[0-9]{1,9})?(?:\.(?:gz|xz|zst|lz4))?$", re.IGNORECASE

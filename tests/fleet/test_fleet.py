@@ -20,7 +20,7 @@ from leakscan.series import bundles
 from tests.builders import START_NS, pcap
 from tests.streams import frames, request
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 HOUR = 3600 * 10**9
 
 
