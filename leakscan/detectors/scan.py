@@ -102,6 +102,8 @@ def line_speaks(line: bytes) -> bool:
 
 def candidates(value: str) -> Iterator[Candidate]:
     """What stands in the value, in its order; one run of digits may be several kinds of identifier."""
+    if not (_SIX_VALUE.search(value) or _SPACED_VALUE.search(value)):
+        return
     for count, found in enumerate(_VALUE.finditer(value)):
         if count == MAX_CANDIDATES:
             return
