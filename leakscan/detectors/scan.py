@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 MIN_CHARS = 12  # a shorter value holds no name with an identifier behind it
@@ -98,6 +99,11 @@ def line_speaks(line: bytes) -> bool:
     """The same of a line of a request head, or of a whole one."""
     six = _SIX_DIGITS in line.translate(_DIGITS) and any(form.search(line) for form in _FEW_LINES)
     return bool((six or _SPACED_LINE.search(line)) and _LINE.search(line))
+
+
+def crowded(value: str) -> bool:
+    """Whether there are more candidates than are looked at."""
+    return next(islice(_VALUE.finditer(value), MAX_CANDIDATES, None), None) is not None
 
 
 def candidates(value: str) -> Iterator[Candidate]:
