@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leakscan.detectors import builtin, detect
+from leakscan.detectors import builtin, detect, may_stand_alone
 from leakscan.detectors.catalogue import Catalogue
 from leakscan.detectors.scan import line_speaks, may_name_inside
 from leakscan.detectors.unknown import unknown_tokens
@@ -106,8 +106,9 @@ class Glance:
         if (
             len(line) <= MAX_VALUE_CHARS
             and b";" not in path
-            and (quiet or not (may_name_inside(line) or line_speaks(line)))
+            and (quiet or not may_name_inside(line))
             and self._no_name(pieces + query.translate(_PIECES).split(b"&"))
+            and (quiet or not self._stands(target, "query"))
         ):
             return _NOTHING
         losses = Losses()
@@ -121,9 +122,9 @@ class Glance:
         if not colon or start[:1] in (b" ", b"\t"):
             return _SOMETHING
         place = SPECIAL.get(start.decode("latin-1").lower()) if len(line) <= MAX_VALUE_CHARS else None
-        if place in ("cookie", "referer") and (quiet or not (may_name_inside(line) or line_speaks(line))):
+        if place in ("cookie", "referer") and (quiet or not may_name_inside(line)):
             pieces = rest.split(b";") if place == "cookie" else rest.partition(b"?")[2].translate(_PIECES).split(b"&")
-            if self._no_name(pieces):
+            if self._no_name(pieces) and (quiet or not self._stands(rest, place)):
                 return _NOTHING
         name, value = start.decode("latin-1"), rest.decode("latin-1").strip(" \t\r\n")
         losses = Losses()
@@ -133,6 +134,10 @@ class Glance:
         if said is _NOTHING and place is None and unknown_tokens([(name, value)], self._catalogue):
             return name, value
         return said
+
+    def _stands(self, line: bytes, place: str) -> bool:
+        """Whether a value of a line may be an identifier by itself."""
+        return line_speaks(line) and may_stand_alone(line.decode("latin-1"), place, self._catalogue)
 
     def _no_name(self, pieces: list[bytes]) -> bool:
         """Whether no piece begins with a name that a detector wants to see the value of. There may be more pieces than

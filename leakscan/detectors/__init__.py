@@ -44,6 +44,7 @@ __all__ = [
     "builtin",
     "detect",
     "examine",
+    "may_stand_alone",
     "with_rules",
 ]
 
@@ -144,6 +145,12 @@ def builtin() -> Catalogue:
 def with_rules(path: str | Path) -> Catalogue:
     """The built-in catalogue with the rules of the operator's file. Raises FileMistake."""
     return builtin().with_rules(path, FORMATS)
+
+
+def may_stand_alone(text: str, place: str, catalogue: Catalogue) -> bool:
+    """Whether one of several values under names that say nothing is an identifier by itself. `text` has them all, with
+    something else between them. Says yes too often, never too rarely."""
+    return scan.crowded(text) or bool(_alone(Field(place, "", text), catalogue))
 
 
 def _alone(field: Field, catalogue: Catalogue) -> list[Match]:

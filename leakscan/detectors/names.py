@@ -16,8 +16,8 @@ _CGI_PREFIX = re.compile(r"http[-_]", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LAST_DIGITS = re.compile(r"[0-9]+(?=-)")
 #: Part of no word in any language we know, so they also count when glued to other words (`wapmsisdn`). The others are
-#: part of words (`timein`, `whimsical`, `mdns`), but at the edge where they stand here of none.
-_GLUED = re.compile(r"(msisdn|imeisv|iccid|(?<=-)imei|(?<=-)imsi|imei(?=-)|imsi(?=-)|mdn(?=-))")
+#: part of words (`timein`, `whimsical`, `mdns`, `fmdn`), but at the edge where they stand here of none.
+_GLUED = re.compile(r"(msisdn|imeisv|iccid|(?<=-)imei|(?<=-)imsi|imei(?=-)|imsi(?=-)|(?<=[a-z]{2})mdn(?=-))")
 
 
 def key(name: str) -> str:

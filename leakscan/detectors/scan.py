@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 MIN_CHARS = 12  # a shorter value holds no name with an identifier behind it
@@ -100,8 +101,15 @@ def line_speaks(line: bytes) -> bool:
     return bool((six or _SPACED_LINE.search(line)) and _LINE.search(line))
 
 
+def crowded(value: str) -> bool:
+    """Whether there are more candidates than are looked at."""
+    return next(islice(_VALUE.finditer(value), MAX_CANDIDATES, None), None) is not None
+
+
 def candidates(value: str) -> Iterator[Candidate]:
     """What stands in the value, in its order; one run of digits may be several kinds of identifier."""
+    if not (_SIX_VALUE.search(value) or _SPACED_VALUE.search(value)):
+        return
     for count, found in enumerate(_VALUE.finditer(value)):
         if count == MAX_CANDIDATES:
             return

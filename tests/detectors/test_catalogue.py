@@ -123,6 +123,7 @@ def test_telling_words_beside_words_that_say_otherwise(name: str) -> None:
         "iphone",
         "newsletter-subscribe",
         "mdnt",
+        "fmdn",
         "Accept",
         "If-None-Match",
         "sessionid",

@@ -129,3 +129,19 @@ def test_every_number_plan_s_example_is_valid(region: str) -> None:
 def test_unix_seconds_are_no_number_anywhere(seconds: int) -> None:
     """As `+digits` no second since 2001 lies in an assigned range; read with a default country four of five would."""
     assert msisdn.check_strict(str(seconds), TELLING).grade != VALID
+
+
+PLAN = st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS))
+
+
+@given(PLAN, st.text("0123456789", max_size=6), st.booleans())
+def test_what_rules_out_mobiles_never_rules_one_out(region: str, tail: str, mobile: bool) -> None:
+    """The quick look against the plan itself, on examples of every country with their ends changed."""
+    kind = phonenumbers.PhoneNumberType.MOBILE if mobile else phonenumbers.PhoneNumberType.FIXED_LINE
+    example = phonenumbers.example_number_for_type(region, kind)
+    if example is None:
+        return
+    digits = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164).lstrip("+")
+    digits = digits[: len(digits) - len(tail)] + tail
+    words = msisdn._number_plan(digits)[2]
+    assert msisdn._may_be_mobile(digits) or not {msisdn.MOBILE, msisdn.FICTION} & set(words)

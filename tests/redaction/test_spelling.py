@@ -112,13 +112,22 @@ def test_any_encodings_inside_each_other(old, new, chain, around):
             text = text.encode().hex()
         else:
             text = text[::-1]
+    if plainly(text, chain) is None:  # a decoder does not take the text for its own (a reversed list, say)
+        return
     made = rewritten(text, old, new, tuple(chain))
-    if made is None:  # a decoder did not take the text for its own (a short reversed one, say)
+    if made is None:
         return
     assert len(made) == len(text)
+    assert plainly(made, chain) == around.format(new)
+
+
+def plainly(text, chain):
+    """The text without its encodings; None when one of them is not seen."""
     for name in chain:
-        made = next((plain for decode in _decoders(name) if (plain := decode(made)) is not None), "")
-    assert made == around.format(new)
+        text = next((plain for decode in _decoders(name) if (plain := decode(text)) is not None), None)
+        if text is None:
+            return None
+    return text
 
 
 @pytest.mark.parametrize(
