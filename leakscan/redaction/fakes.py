@@ -28,7 +28,7 @@ from leakscan.plmn import plmn_candidates
 from leakscan.tally import PERSONAL
 
 MAX_TRIES = 2000  # counters tried for one fake
-MAX_LIKED = 20  # fakes of one identity that are offered
+MAX_OFFERED = 20  # fakes of one identity that are tried in its places
 ASSIGNED_TRIES = 300  # of these, so many ask for a number that no plan assigns
 KEEP_FIRST_TRIES = 150  # and so many of those keep the first digit behind the country code
 
@@ -72,9 +72,9 @@ class Fakes:
         self._given[identity] = fake
         self._taken.add((identity.kind, fake))
 
-    def of(self, identity: Identity, fits: Callable[[str], bool] = lambda fake: True) -> str:
-        """The fake of an identity, as long as its normal form. `fits` is asked when it is made: of those that would do,
-        the first it likes is taken, or the first of all when it likes none of MAX_LIKED."""
+    def of(self, identity: Identity, fits: Callable[[str], float] = lambda fake: 1.0) -> str:
+        """The fake of an identity, as long as its normal form. `fits` is asked when it is made, how well one that would
+        do fits, from 0 to 1: the first that fits wholly is taken, or the one of MAX_OFFERED that fits best."""
         fake = self._given.get(identity)
         if fake is None:
             fake = self._given[identity] = self._make(identity, fits)
@@ -82,18 +82,18 @@ class Fakes:
                 self._taken |= {(identity.kind, tail) for tail in _tails(Identity(identity.kind, fake))}
         return fake
 
-    def _make(self, identity: Identity, fits: Callable[[str], bool]) -> str:
-        best = ""
+    def _make(self, identity: Identity, fits: Callable[[str], float]) -> str:
+        best, best_fit = "", -1.0
         offered = 0
         for fake in MAKERS.get(identity.kind, _plain)(identity.normal, self._stream(identity)):
             tails = _tails(Identity(identity.kind, fake))
             if any((identity.kind, tail) in self._taken for tail in tails):
                 continue
-            if fits(fake):
-                return fake
-            best = best or fake
+            fit = fits(fake)
+            if fit > best_fit:
+                best, best_fit = fake, fit
             offered += 1
-            if offered == MAX_LIKED:
+            if fit >= 1 or offered == MAX_OFFERED:
                 break
         return best or "x" * len(identity.normal)
 

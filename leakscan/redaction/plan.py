@@ -10,8 +10,9 @@ that is too short to be told from chance is a needle together with the name befo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from leakscan.detectors import detect
 from leakscan.known import HASHED
@@ -23,6 +24,8 @@ from leakscan.redaction.finding import EVERYWHERE, MAX_TEXT_CHARS, Findings, Fou
 from leakscan.redaction.forms import digests, forms
 from leakscan.redaction.needles import KEY_BYTES, Needles
 from leakscan.redaction.spelling import rewritten
+
+MAX_ASKED = 8  # places of an identity in which its fake is tried
 
 #: What the detectors say of fields: the same that found them.
 Detect = Callable[[list[Field]], list[Match]]
@@ -60,7 +63,11 @@ def plan(findings: Findings, key: bytes, addresses: Addresses | None = None, sai
         for text, fake in addresses.texts.items():
             if len(fake) == len(text):
                 fakes.give(Identity("private_ip", text), fake)
-    texts = [(found, _rewritten(found, fakes, said)) for found in findings.fields.values()]
+    where: dict[Identity, list[tuple[Field, Match]]] = {}
+    for found in findings.fields.values():
+        for identity, match in found.matches:
+            where.setdefault(identity, []).append((found.where, match))
+    texts = [(found, _rewritten(found, fakes, where, said)) for found in findings.fields.values()]
     for identity in findings.identities:
         if identity.kind in EVERYWHERE:
             for form in forms(identity, fakes.of(identity)):
@@ -98,19 +105,13 @@ def replace_value(where: Field, text: str) -> Field:
     return where._replace(value=text)
 
 
-def _rewritten(found: Found, fakes: Fakes, said: Detect) -> str | None:
+def _rewritten(
+    found: Found, fakes: Fakes, where: Mapping[Identity, Sequence[tuple[Field, Match]]], said: Detect
+) -> str | None:
     """The field's text with all its identifiers replaced; None when one cannot be."""
     text = found.where.value
     for identity, match in found.matches:
-
-        def fits(fake: str, text: str = text, match: Match = match, identity: Identity = identity) -> bool:
-            """Whether the same rule finds the fake, and finds it as sure."""
-            made = _with(text, match, identity, fake)
-            return made is not None and any(
-                (one.rule, one.confidence, one.normal) == (match.rule, match.confidence, fake)
-                for one in said([replace_value(found.where, made)])
-            )
-
+        fits = partial(_fit, identity, where[identity][:MAX_ASKED], said)
         made = _with(text, match, identity, fakes.of(identity, fits))
         if made is None:  # the normal form is nowhere in the value: it is an identity of its own
             own = Identity(identity.kind, match.value)
@@ -119,6 +120,18 @@ def _rewritten(found: Found, fakes: Fakes, said: Detect) -> str | None:
             return None
         text = made
     return text
+
+
+def _fit(identity: Identity, where: Sequence[tuple[Field, Match]], said: Detect, fake: str) -> float:
+    """In what share of an identity's places the same rule finds the fake, and finds it as sure."""
+    fitting = 0
+    for place, match in where:
+        made = _with(place.value, match, identity, fake)
+        fitting += made is not None and any(
+            (one.rule, one.confidence, one.normal) == (match.rule, match.confidence, fake)
+            for one in said([replace_value(place, made)])
+        )
+    return fitting / len(where)
 
 
 def _with(text: str, match: Match, identity: Identity, fake: str) -> str | None:

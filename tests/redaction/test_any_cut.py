@@ -85,7 +85,7 @@ def _fragments(packet: bytes, units: int, number: int) -> list[bytes]:
 def requests(path: Path) -> list[tuple]:
     losses = Losses()
     reading = Reading(series([str(path)], losses), losses)
-    return [(m.time_ns, m.frame, m.frame_end, m.client, m.method, m.target, m.headers) for m in reading.messages()]
+    return [(m.time_ns, m.frame, m.frame_end, m.client, m.partial, m.method, m.target, m.headers) for m in reading.messages()]
 
 
 def redact(path: Path, out: Path, *flags: str) -> int:
@@ -116,8 +116,11 @@ def mapped(before: list[tuple], after: list[tuple]) -> dict[str, str]:
     fakes: dict[str, str] = {}
     assert len(before) == len(after)
     for old, new in zip(before, after, strict=True):
-        assert old[:5] == new[:5]
-        text, other = repr(old[5:]), repr(new[5:])
+        assert old[:4] == new[:4]
+        if old[4] or old[5] not in ("GET", "POST"):  # a piece of a head, in which half a number is another number
+            continue
+        assert old[5] == new[5]
+        text, other = repr(old[6:]), repr(new[6:])
         assert len(text) == len(other)
         for number in (*NUMBERS, IMSI):
             at = text.find(number)
