@@ -161,7 +161,8 @@ def _by_policy(row: Json, rules: Rules, reasons: list[str]) -> Json | None:
     """Covered only when all its leaks are."""
     bad = {verdict: count for verdict, count in row["verdicts"].items() if verdict != ALLOWED}
     if not bad:
-        return {"kind": "policy", "entry": ", ".join(_partners(row)), "reason": f"allowed for {_names(row)}"}
+        names = f" for {_names(row)}" if row["partners"] else ""
+        return {"kind": "policy", "entry": ", ".join(_partners(row)), "reason": f"allowed{names}"}
     if rules.policy is not None or set(bad) != {"no-policy"}:
         counts = [f"{verdict}{'' if count == row['leaks'] else f' {count:,}'}" for verdict, count in bad.items()]
         of = f" of {row['leaks']:,} leaks" if len(row["verdicts"]) > 1 else ""

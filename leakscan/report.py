@@ -11,26 +11,30 @@ subscribers are a range, from the most that one key tells apart to the sum of al
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 from leakscan import __version__
 from leakscan.conceal import Concealer, read_key
+from leakscan.distinct import stable_hash
 from leakscan.errors import FileMistake, UsageError
 from leakscan.filenames import shown_name
 from leakscan.formats.writer import Writer
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.job import ResultOptions, finish, gate_rules, open_writers, wanted_outputs
-from leakscan.model import CONFIDENCES
-from leakscan.policy import Policy
+from leakscan.model import CONFIDENCES, Recipient
+from leakscan.policy import NO_POLICY, VERDICTS, Policy
 from leakscan.progress import Progress
-from leakscan.results import SCHEMA, SEVERAL, Found, Result, Settled, settled_key
+from leakscan.results import SCHEMA, SEVERAL, Found, Result, Settled, row_places
 from leakscan.spine import Settings
 from leakscan.summary import Summary
+from leakscan.tally import Sighting
 
 MAX_KEYS = 256
+#: Into so many at most leaks without a line are parted, for subscribers and hosts to be counted.
+MAX_SIGHTINGS = 2048
 
 Json = dict[str, Any]
 
@@ -91,6 +95,10 @@ class Merged:
         self._settings = settings
         self._concealer = concealer
         self._least = CONFIDENCES.index(settings.min_confidence)
+        self._unlined_leaks = 0
+        self._all_shown = True
+        self._origins: dict[Hashable, list[tuple[str, list[str]]]] = {}
+        self._most: Counter[Hashable] = Counter()  # subscribers of each row, of all results together
 
     def run(self) -> Json:
         """The `run` line."""
@@ -129,12 +137,18 @@ class Merged:
         for result in self._results:
             part = result.counted()
             rules.update(result.rules())
-            for found in self._leaks(result, part):
+            left_out: Counter[str] = Counter()
+            for found in self._leaks(result, part, left_out):
                 for writer in writers:
                     writer.leak(found.leak)
                 part.add(found.leak, time_ns=found.time_ns, rotating=found.leak.rotating)
                 if found.leak.rule in rules:
                     part.explain(found.leak.rule, rules[found.leak.rule])
+            self._unlined(result, part, left_out, rules)
+            self._all_shown &= not left_out
+            for where, said in result.origins().items():
+                self._origins.setdefault(where, []).append(said)
+            self._most.update(result.subscribers())
             groups.setdefault(result.run.key_id, Summary()).merge(part)
         return self._whole(list(groups.values()))
 
@@ -142,12 +156,28 @@ class Merged:
         """The summary alone."""
         return self.write(())
 
-    def _leaks(self, result: Result, part: Summary) -> Iterator[Found]:
+    def _unlined(self, result: Result, part: Summary, left_out: Mapping[str, int], rules: Mapping[str, str]) -> None:
+        """Count what the result's behaviours have and its lines have not: only its whole could tell."""
+        lined = {row["fingerprint"]: row for row in part.to_dict()["behaviours"]}
+        for settled in result.behaviours():
+            leak, row = settled.leak, lined.get(settled.leak.fingerprint)
+            there = left_out.get(leak.fingerprint, 0) + (row["leaks"] if row else 0)
+            if settled.leaks <= there or CONFIDENCES.index(leak.confidence) < self._least:
+                continue
+            people = max(0, settled.subscribers - (row["subscribers"] if row else 0))
+            self._unlined_leaks += settled.leaks - there
+            for seen in _sightings(settled, settled.leaks - there, people, result.run.key_id, self._settings.policy):
+                part.take(seen)
+            if leak.rule in rules:
+                part.explain(leak.rule, rules[leak.rule])
+
+    def _leaks(self, result: Result, part: Summary, left_out: Counter[str]) -> Iterator[Found]:
         """The leaks of one result that are shown, under the policy that holds now."""
         policy = self._settings.policy
         for found in result.leaks(self._concealer):
             if CONFIDENCES.index(found.leak.confidence) < self._least:
                 part.losses["leaks.not-shown"] += 1
+                left_out[found.leak.fingerprint] += 1
             else:
                 yield found if policy is None else _judged(found, policy)
 
@@ -157,8 +187,12 @@ class Merged:
         for group in groups:
             whole.merge(group)
         summary = whole.to_dict()
-        for result in self._results:
-            _settle(summary, result.settled())
+        for where, row in row_places(summary) if self._all_shown else ():
+            row["subscribers"] = min(row["subscribers"], self._most.get(where, row["subscribers"]))
+        for where, row in row_places(summary):
+            said = self._origins.get(where, [])
+            if said and all(one == said[0] for one in said) and said[0][1]:
+                row["origin"], row["origin_evidence"] = said[0]
         if len(groups) > 1:
             _as_ranges(summary, rows)
         remarks = list(self._remarks(summary))
@@ -173,6 +207,11 @@ class Merged:
         twice = sum(count > 1 for count in captures.values())
         if twice:
             yield f"captures of the same name and size in several results: {twice:,}; their leaks may count twice"
+        if self._unlined_leaks:
+            yield (
+                f"leaks that only the whole of their result told, without a line: {self._unlined_leaks:,}; "
+                "counted as its summary has them"
+            )
         if len({run.catalogue for run in runs}) > 1:
             yield "results of different catalogues: what one looked for the other may not have"
         for key, flag in (("min_confidence", "--min-confidence"), ("since", "--since"), ("until", "--until")):
@@ -192,6 +231,34 @@ def _judged(found: Found, policy: Policy) -> Found:
     return found._replace(leak=replace(leak, recipient=recipient))
 
 
+def _sightings(settled: Settled, leaks: int, people: int, key: str, policy: Policy | None) -> Iterator[Sighting]:
+    """So many leaks of so many people, of which no more is known than what the summary says of all of them."""
+    hosts = settled.hosts or [settled.leak.host]
+    count = max(1, min(leaks, max(people, len(hosts)), MAX_SIGHTINGS))
+    leak = replace(settled.leak, recipient=_recipient(settled, hosts, policy))
+    for number in range(count):
+        host = hosts[number % len(hosts)]
+        yield Sighting(
+            leak=replace(leak, host=host),
+            time_ns=settled.first_ns if number == 0 else settled.last_ns,
+            rotating=not people,
+            # The same for all results under a key: together they are at least as many as in one of them.
+            value=stable_hash(f"{key} {leak.fingerprint} {number % max(1, people)}"),
+            host=host,
+            host_hash=stable_hash(host),
+            raised=settled.raised,
+            leaks=1 if number < count - 1 else leaks - count + 1,
+        )
+
+
+def _recipient(settled: Settled, hosts: list[str], policy: Policy | None) -> Recipient:
+    """The worst verdict: of all hosts under the policy that holds now, else of those that there were."""
+    if policy is not None:
+        judged = [policy.recipient(host, "", settled.leak.identifier, settled.last_ns) for host in hosts]
+        return max(judged, key=lambda recipient: VERDICTS.index(recipient.verdict))
+    return Recipient(max(settled.verdicts, key=VERDICTS.index, default=NO_POLICY))
+
+
 def _only(values: Iterable[str]) -> str:
     """What all have in common, or that they have not."""
     different = set(values)
@@ -202,56 +269,8 @@ def _as_ranges(summary: Json, parts: list[Json]) -> None:
     """Turn `subscribers`, now the sum over keys, into the least there can be, with the sum as `subscribers_most`."""
     least: dict[Hashable, int] = {}
     for part in parts:
-        for where, row in _counting_rows(part):
+        for where, row in row_places(part):
             least[where] = max(least.get(where, 0), row["subscribers"])
-    for where, row in list(_counting_rows(summary)):
+    for where, row in list(row_places(summary)):
         row["subscribers_most"] = row["subscribers"]
         row["subscribers"] = least.get(where, 0)
-
-
-#: The lists of a summary's rows -> what tells a row from the others of its list.
-_ROWS: dict[str, Callable[[Json], Hashable]] = {
-    "behaviours": lambda row: row["fingerprint"],
-    "names": lambda row: (row["rule"], row["place"], row["name"].lower()),
-    "hosts": lambda row: row["host"],
-    "carriers": lambda row: _party(row["network"]) if row["network"] else row["name"],
-    "identifiers": lambda row: row["identifier"],
-}
-
-
-def _counting_rows(summary: Json) -> Iterator[tuple[Hashable, Json]]:
-    """Every row that counts subscribers, with its place in the summary."""
-    yield "total", summary["total"]
-    yield "outside", summary["outside"]
-    if summary["folded"] is not None:
-        yield from _with_parties(("folded",), summary["folded"])
-    for name, key in _ROWS.items():
-        for row in summary[name]:
-            yield from _with_parties((name, key(row)), row)
-
-
-def _with_parties(where: tuple[Hashable, ...], row: Json) -> Iterator[tuple[Hashable, Json]]:
-    yield where, row
-    for name in ("network", "home_operator", "home_operators"):
-        parties = row.get(name)
-        for party in parties if isinstance(parties, list) else ():
-            yield (*where, name, _party(party)), party
-
-
-def _party(party: Json) -> Hashable:
-    return party["name"], party["country"], party["mcc"], party["mnc"]
-
-
-def _settle(summary: Json, settled: dict[str, dict[tuple[str, ...], Settled]]) -> None:
-    """Take over what a result's whole told of its behaviours: who put it there, what was raised."""
-    for table, known in settled.items():
-        for row in summary[table]:
-            said = known.get(settled_key(row))
-            if said is None:
-                continue
-            if row["origin"] == "unknown" and said.evidence:
-                row["origin"] = said.origin
-            if row["origin"] == said.origin:
-                row["origin_evidence"] = [*dict.fromkeys((*row["origin_evidence"], *said.evidence))]
-            row["confidence"] = max(row["confidence"], said.confidence, key=CONFIDENCES.index)
-            row["raised"] = max(row["raised"], said.raised)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -25,7 +25,7 @@ from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Coverage, Leak, Rec
 from leakscan.policy import VERDICTS
 from leakscan.show import HIDDEN, is_address, redact
 from leakscan.summary import OTHER_HOSTS, Counted, Summary
-from leakscan.tally import UNATTRIBUTED
+from leakscan.tally import UNATTRIBUTED, commonest
 from leakscan.timeline import MAX_CELLS, STEPS, Timeline
 from leakscan.times import ALWAYS, NEVER, rfc3339_ns
 
@@ -69,25 +69,25 @@ class Run(NamedTuple):
     settings: Json
 
 
-class Settled(NamedTuple):
-    """What a summary says of a behaviour and its leaks' lines do not."""
-
-    origin: str
-    evidence: tuple[str, ...]
-    confidence: str
-    raised: int
-
-
-def settled_key(row: Json) -> tuple[str, ...]:
-    """What tells a behaviour, or a name, from the others."""
-    return tuple(str(row.get(key)) for key in ("fingerprint", "rule", "place", "name"))
-
-
 class Found(NamedTuple):
     """One leak that was read."""
 
     leak: Leak
     time_ns: int
+
+
+class Settled(NamedTuple):
+    """A behaviour as the summary has it. What only the whole tells is in it, and in no line: unknown trackers, values
+    that are confirmed elsewhere."""
+
+    leak: Leak  # what its leaks have in common; the first host, the earliest value
+    first_ns: int
+    last_ns: int
+    leaks: int
+    subscribers: int
+    raised: bool
+    hosts: list[str]
+    verdicts: dict[str, int]
 
 
 class Result:
@@ -123,23 +123,37 @@ class Result:
         made.restore(_counted(self._tail))
         return made
 
+    def behaviours(self) -> list[Settled]:
+        """What the summary says of behaviours, which may be more than the leaks' lines do."""
+        return [_settled(line) for line in self._tail.inners("behaviours")]
+
+    def subscribers(self) -> dict[Hashable, int]:
+        """Subscribers of every row of the summary, by `row_places`."""
+        found: dict[Hashable, int] = {}
+        try:
+            for where, row in row_places(self._tail.row):
+                found[where] = Line(self.path, self._lines, row).count("subscribers")
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise self._tail.mistake("a row has not the form that results have") from None
+        return found
+
+    def origins(self) -> dict[Hashable, tuple[str, list[str]]]:
+        """Who put it there, of rows of behaviours and names, by `row_places`: statistics over the whole say that."""
+        found: dict[Hashable, tuple[str, list[str]]] = {}
+        for name in ("behaviours", "names"):
+            for row in self._tail.inners(name):
+                for key in ("rule", "place", "name", *(("fingerprint",) if name == "behaviours" else ())):
+                    row.text(key)
+                evidence = list(row.texts("origin_evidence")) if "origin_evidence" in row.row else []
+                found[name, _ROWS[name](row.row)] = row.choice("origin", ORIGINS), evidence
+        return found
+
     def rules(self) -> dict[str, str]:
         """What the rules mean, as the result's catalogue has it; nothing in a result of before there was that."""
         if "rules" not in self._tail.row:
             return {}
         inner = self._tail.inner("rules")
         return {redact(name): redact(inner.text(name)) for name in inner.row}
-
-    def settled(self) -> dict[str, dict[tuple[str, ...], Settled]]:
-        """What only the whole of these captures could tell: of each behaviour and name, by what tells it apart."""
-        found: dict[str, dict[tuple[str, ...], Settled]] = {"behaviours": {}, "names": {}}
-        for table, rows in found.items():
-            for line in self._tail.inners(table) if table in self._tail.row else ():
-                if "origin_evidence" in line.row:
-                    origin, confidence = line.choice("origin", ORIGINS), line.choice("confidence", CONFIDENCES)
-                    said = Settled(origin, line.texts("origin_evidence"), confidence, line.count("raised"))
-                    rows[settled_key(line.row)] = said
-        return found
 
     def leaks(self, concealer: Concealer) -> Iterator[Found]:
         """Each leak, masked again."""
@@ -356,6 +370,53 @@ def _leak(line: Line, concealer: Concealer, shown: bool, spans: list[str]) -> Fo
     return Found(leak, time_ns)
 
 
+def _settled(line: Line) -> Settled:
+    identifier, hosts = line.text("identifier", _KIND), list(line.texts("hosts"))
+    networks = list(line.inners("network", MAX_ITEMS))
+    bearers = line.counts("bearers", BEARERS)
+    leak = Leak(
+        time=line.text("last_seen"),
+        capture="",
+        frame=0,
+        frame_end=0,
+        client="",
+        client_port=0,
+        server="",
+        server_port=0,
+        teid=None,
+        host=hosts[0] if hosts else HIDDEN,
+        method="",
+        target="",
+        place=line.choice("place", PLACES),
+        name=redact(line.text("name")),
+        rule=redact(line.text("rule", _RULE)),
+        identifier=identifier,
+        value=remask(identifier, line.text_or_none("example") or ""),
+        pseudonym="",
+        encoding=(),
+        confidence=line.choice("confidence", CONFIDENCES),
+        severity=line.choice("severity", SEVERITIES),
+        origin=line.choice("origin", ORIGINS),
+        bearer=commonest(bearers) or "unknown",
+        network=_party(networks[0]) if len(networks) == 1 else None,
+        home_operator=None,
+        recipient=Recipient(),
+        fingerprint=line.text("fingerprint", FINGERPRINT),
+        evidence=(),
+        partial=False,
+    )
+    return Settled(
+        leak=leak,
+        first_ns=line.time("first_seen"),
+        last_ns=line.time("last_seen"),
+        leaks=line.count("leaks"),
+        subscribers=line.count("subscribers"),
+        raised="raised" in line.row and line.count("raised") > 0,
+        hosts=hosts,
+        verdicts=line.counts("verdicts", VERDICTS),
+    )
+
+
 def _recipient(line: Line) -> Recipient:
     partner, purpose = line.text_or_none("partner"), line.text_or_none("purpose")
     return Recipient(
@@ -368,7 +429,10 @@ def _recipient(line: Line) -> Recipient:
 def _carrier(line: Line, key: str) -> Carrier | None:
     if line.get(key) is None:
         return None
-    inner = line.inner(key)
+    return _party(line.inner(key))
+
+
+def _party(inner: Line) -> Carrier:
     return Carrier(
         redact(inner.text("name")),
         inner.text_or_none("country", _COUNTRY),
@@ -417,6 +481,7 @@ def _counted(line: Line) -> Counted:
     return Counted(
         requests=total.count("requests"),
         leaking_requests=total.count("leaking_requests"),
+        local_requests=total.count("local_requests") if "local_requests" in total.row else 0,
         hosts={host: requests for host, requests in hosts.items() if requests},
         other_hosts=other_hosts,
         networks=networks,
@@ -433,3 +498,36 @@ def _timeline(line: Line) -> Timeline:
     for cell in line.inners("cells", 2 * MAX_CELLS):
         cells[cell.time("time") // 10**9] = cell.count("requests")
     return Timeline.of_requests(step, {second: count for second, count in cells.items() if count})
+
+
+#: The lists of a summary's rows -> what tells a row from the others of its list.
+_ROWS: dict[str, Callable[[Json], Hashable]] = {
+    "behaviours": lambda row: row["fingerprint"],
+    "names": lambda row: (row["rule"], row["place"], row["name"].lower()),
+    "hosts": lambda row: row["host"],
+    "carriers": lambda row: _party_key(row["network"]) if row["network"] else row["name"],
+    "identifiers": lambda row: row["identifier"],
+}
+
+
+def row_places(summary: Json) -> Iterator[tuple[Hashable, Json]]:
+    """Every row that counts subscribers, with its place in the summary."""
+    yield "total", summary["total"]
+    yield "outside", summary["outside"]
+    if summary["folded"] is not None:
+        yield from _with_parties(("folded",), summary["folded"])
+    for name, key in _ROWS.items():
+        for row in summary[name]:
+            yield from _with_parties((name, key(row)), row)
+
+
+def _with_parties(where: tuple[Hashable, ...], row: Json) -> Iterator[tuple[Hashable, Json]]:
+    yield where, row
+    for name in ("network", "home_operator", "home_operators"):
+        parties = row.get(name)
+        for party in parties if isinstance(parties, list) else ():
+            yield (*where, name, _party_key(party)), party
+
+
+def _party_key(party: Json) -> Hashable:
+    return party["name"], party["country"], party["mcc"], party["mnc"]

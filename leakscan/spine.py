@@ -396,7 +396,7 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
     from leakscan.series import series
     from leakscan.sources import expand
 
-    made = _settings(settings)
+    made = settings_from(settings)
     losses = Losses()
     names = expand([str(capture) for capture in captures], losses)
     found = Scan(Reading(series(names, losses), losses, responses=made.responses, bodies=made.bodies), names, made)
@@ -407,7 +407,7 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
 
 def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
     """What a list of header lines (name, value) gives away. Settings as for `scan`, but for files and times."""
-    made = _settings(settings)
+    made = settings_from(settings)
     pairs = list(pairs)
     concealer, losses = Concealer(made.pseudonym_key, made.show_values), Losses()
     least = CONFIDENCES.index(made.min_confidence)
@@ -433,7 +433,8 @@ def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
     ]
 
 
-def _settings(given: dict[str, Any]) -> Settings:
+def settings_from(given: dict[str, Any]) -> Settings:
+    """Settings by the names of SETTINGS, files read. Raises UsageError and FileMistake."""
     for name in given:
         if name not in SETTINGS:
             raise UsageError(f"unknown setting {name!r}; known are {', '.join(sorted(SETTINGS))}")

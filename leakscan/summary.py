@@ -67,6 +67,7 @@ class Counted(NamedTuple):
 
     requests: int
     leaking_requests: int
+    local_requests: int
     hosts: Mapping[str, int]
     other_hosts: int  # requests to hosts that have no row
     networks: Sequence[tuple[Carrier | None, int, Mapping[str, int]]]  # requests in all and by bearer
@@ -99,7 +100,7 @@ class Summary:
         self._joins = Joins(self.neighbours)
         self._folded: int | None = None  # leaks that could not wait, and may count wrongly; whole only
         self._tracked_apart = 0  # leaks of trackers that have no row, whole only
-        self._local = 0  # requests that are settled as local, whole only
+        self._local = 0  # requests that are settled as local: in the whole, or elsewhere
         self._injection = self._joins.injection
         self._joined: Summary | None = None
         self._joined_with = 0  # neighbours
@@ -136,6 +137,7 @@ class Summary:
         self._joined = None
         self.total.requests += counted.requests
         self.leaking_requests += counted.leaking_requests
+        self._local += counted.local_requests
         self._request_has_leak = True
         for host, requests in counted.hosts.items():
             self._host_requests.at(clip(host)).n += requests
@@ -173,6 +175,11 @@ class Summary:
         self._joins.learn(seen, manner)
         for ready in self._joins.sort(seen):
             self._tally(ready)
+
+    def take(self, seen: Sighting) -> None:
+        """Leaks that are known from another summary alone, and wait for nothing."""
+        self._joined = None
+        self._tally(seen)
 
     def explain(self, rule: str, meaning: str) -> None:
         """What a rule that found something looks for, in one line; of two that differ the first by order."""
@@ -265,6 +272,7 @@ class Summary:
         for rule, meaning in other.rules.items():
             self.explain(rule, meaning)
         self.leaking_requests += other.leaking_requests
+        self._local += other._local
         self.timeline.merge(other.timeline)
         self._behaviours.merge(other._behaviours)
         self._names.merge(other._names)

@@ -8,6 +8,7 @@ merges: commutative and associative, because nothing depends on what came first.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from leakscan.distinct import Bounded, Distinct, Links, stable_hash
@@ -62,7 +63,10 @@ class Sighting(NamedTuple):
 
 
 def sighting(leak: Leak, time_ns: int, rotating: bool, around: Around) -> Sighting:
-    """What all rows need of a leak."""
+    """What all rows need of a leak. Some are kept: what a capture makes long is clipped."""
+    if len(leak.target) + len(leak.name) + len(leak.value) + len(leak.host) > MAX_CHARS:
+        name, value, host = clip(leak.name), clip(leak.value), clip(leak.host)
+        leak = replace(leak, target=clip(leak.target), method=clip(leak.method), name=name, value=value, host=host)
     host = clip(leak.host)
     return Sighting(leak, time_ns, rotating, stable_hash(leak.pseudonym), host, stable_hash(host), around)
 

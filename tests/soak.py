@@ -130,9 +130,12 @@ SMALL = {
     "leakscan.joins.MAX_CLIENTS": 1024,
     "leakscan.neighbours.MAX_NEIGHBOURS": 1024,
     "leakscan.neighbours.REMEMBERED": 256,
+    "leakscan.joins.MAX_GATEWAYS": 64,
+    "leakscan.detectors.MAX_ANSWERS": 256,
     "leakscan.tally.EXACT_IN_WHOLE": 1024,
     "leakscan.conceal.REMEMBERED": 1024,
     "leakscan.glance.MAX_LINES": 1024,
+    "leakscan.protocols.http1.MAX_LINES": 1024,
     "leakscan.recorder.streams.MAX_RECENT_BYTES": 1 << 20,
     "leakscan.recorder.streams.MAX_FOLLOWED": 256,
     "leakscan.sources.live.MAX_BATCH_BYTES": 1 << 18,
@@ -147,9 +150,12 @@ CACHES = (
     "leakscan.conceal._redacted",
     "leakscan.fingerprint._fingerprint",
     "leakscan.fingerprint._registrable_domain",
+    "leakscan.around._hash",
+    "leakscan.around.client_hash",
+    "leakscan.spine.client_hash",
+    "leakscan.spine.endpoints",
     "leakscan.protocols.heads._host_of",
     "leakscan.protocols.heads.endpoints",
-    "leakscan.spine.client_hash",
 )
 SMALL_CACHE = 256
 

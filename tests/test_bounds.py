@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from leakscan import conceal, fingerprint
+from leakscan import conceal, fingerprint, tally
 from leakscan.protocols import heads
+from tests.leaks import START_NS, leak
 
 LONG = "a" * 5000
 
@@ -32,3 +33,9 @@ def test_long_values_have_pseudonyms_that_are_not_remembered():
     concealer = conceal.Concealer()
     assert concealer.pseudonym("token", LONG) == concealer.pseudonym("token", LONG) != concealer.pseudonym("token", "a")
     assert list(concealer._known) == [("token", "a")]
+
+
+def test_long_strings_are_clipped_in_leaks_that_wait_for_the_whole():
+    seen = tally.sighting(leak(target="/" + LONG, host=LONG, name=LONG, value=LONG), START_NS, False, tally.Around())
+    kept = (seen.leak.target, seen.leak.host, seen.leak.name, seen.leak.value, seen.host)
+    assert max(map(len, kept)) == tally.MAX_CHARS

@@ -76,3 +76,29 @@ def test_shown_hints_are_raised_in_the_summary_only(capsys, tmp_path):
     assert [leak["confidence"] for leak in result["leaks"]] == ["confirmed", "hint", "hint"]
     row = next(row for row in result["summary"]["behaviours"] if row["name"] == "uid")
     assert (row["confidence"], row["raised"], row["leaks"]) == ("confirmed", 1, 2)
+
+
+NUMBER = "447700900123"
+
+
+def test_a_website_passes_the_number_on(capsys, tmp_path):
+    """In a Referer and in a query to third parties, under names that say nothing; another number there stays nothing."""
+    write(
+        tmp_path,
+        [
+            request("/p.gif", f"Referer: http://shop.example/account?u={NUMBER}&x=1", host="ads.example"),
+            request("/", f"x-up-calling-line-id: {NUMBER}", host="shop.example"),
+            request(f"/p.gif?q={NUMBER}", host="stats.example"),
+            request("/p.gif", "Referer: http://shop.example/account?u=447700900999", host="ads.example"),
+        ],
+    )
+    code, result = analyse(capsys, tmp_path)
+    assert code == 1
+    assert [leak["name"] for leak in result["leaks"]] == ["x-up-calling-line-id"]
+    rows = {(row["place"], row["name"]): row for row in result["summary"]["names"]}
+    assert {key: (row["confidence"], row["leaks"], row["raised"]) for key, row in rows.items()} == {
+        ("header", "x-up-calling-line-id"): ("confirmed", 1, 0),
+        ("referer", "u"): ("confirmed", 1, 1),
+        ("query", "q"): ("confirmed", 1, 1),
+    }
+    assert result["summary"]["total"]["subscribers"] == 1

@@ -182,6 +182,35 @@ def test_the_gate_judges_anew(parts: tuple[list[str], list[str], list[str], str]
     assert run("report", "--show-values", *same)[0] == 2
 
 
+def test_what_only_the_whole_told_is_not_lost(tmp_path: Path) -> None:
+    """A tracker, or a hint that was confirmed elsewhere, has no line of its own and counts all the same."""
+    lines = [line for line in LINES if line.get("frame") != LINES[1]["frame"]]
+    assert len(lines) == len(LINES) - 1
+    gone = LINES[1]
+    path, policy = tmp_path / "r.jsonl", tmp_path / "p.toml"
+    path.write_text("\n".join(map(json_text, lines)))
+    code, out, err = run("report", "-f", "jsonl", str(path))
+    _, leaks, summary = result(out)
+    assert (code, len(leaks)) == (1, len(LINES) - 3)
+    assert "without a line: 1; counted as its summary has them" in err
+    rows = {row["fingerprint"]: row for row in summary["behaviours"]}
+    assert rows.keys() == {row["fingerprint"] for row in LINES[-1]["behaviours"]}
+    row = rows[gone["fingerprint"]]
+    assert (row["leaks"], row["severity"], row["confidence"], row["hosts"]) == (
+        1,
+        "critical",
+        "confirmed",
+        [gone["host"]],
+    )
+    for key in ("leaks", "subscribers", "host_count", "first_seen", "last_seen"):
+        assert summary["total"][key] == LINES[-1]["total"][key], key
+    entry = '[[partner]]\nname = "N"\nhosts = ["{}"]\npurpose = "x"\nidentifiers = ["msisdn"]\ncleartext = true\n'
+    policy.write_text("".join(entry.format(leak["host"]) for leak in leaks))
+    _, out, _ = run("report", "-f", "jsonl", "--policy", str(policy), str(path))
+    counting = [row["fingerprint"] for row in result(out)[2]["behaviours"] if row["counts"]]
+    assert counting == [gone["fingerprint"]]
+
+
 def test_hints_are_left_out_unless_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(ROOT)
     path = tmp_path / "hints.jsonl"

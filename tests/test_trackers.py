@@ -221,6 +221,16 @@ def test_in_a_capture(capsys: pytest.CaptureFixture[str], tmp_path: Path, more: 
     total = result["summary"]["total"]
     assert total["leaking_requests"] == total["requests"] == 2 * len(VISITS)
     assert token(0) not in results[0]
+    lines = tmp_path / "result.jsonl"
+    run(["analyse", "-q", "--pseudonym-key", str(key), "-o", str(lines), *map(str, sorted(tmp_path.glob("*.pcap")))])
+    assert run(["report", "-q", "-f", "jsonl", str(lines)]) == 1  # they have no lines, and count all the same
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    for table in ("behaviours", "names"):
+        for key_name in ("leaks", "confidence", "subscribers", "origin", "verdicts", "counts", "hosts"):
+            assert [row.get(key_name) for row in again[table]] == [
+                row.get(key_name) for row in result["summary"][table]
+            ]
+    assert again["total"]["leaks"] == total["leaks"]
 
 
 def test_random_tokens_are_cheap_and_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def _checked(key: str, option: click.Option, setting: Setting) -> Any:
     elif not option.multiple:
         raise _mistake(key, setting, "must be one value, not a list")
     values = [_converted(key, option, setting, item) for item in items]
-    if setting.file and option.name == "outputs":
+    if setting.file and option.name in ("outputs", "write"):
         values = [_beside_output(key, setting, value) for value in values]
     elif setting.file and option.metavar == "FILE":
         values = [beside(setting.file, value) for value in values]

@@ -51,6 +51,11 @@ from leakscan.cli.options import CONFIDENCES, Job
     "--asn-db", metavar="FILE", default=None,
     help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
 )  # fmt: skip
+@click.option("--rules", metavar="FILE", default=None, help="TOML: more names to look for (docs/detectors/README.md).")
+@click.option(
+    "--known", metavar="FILE", default=None,
+    help="TOML: your own identifiers, to be found in every form and place (docs/known.md).",
+)  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, default=False, help="Say nothing on stderr but errors that end it.")
 @click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
 def command(**flags: Any) -> Job:

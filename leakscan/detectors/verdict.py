@@ -15,6 +15,9 @@ NO, PLACEHOLDER, PLAUSIBLE, VALID = range(4)
 # Forms: how the identifier stands in the value.
 PLAIN, MASKED, HASHED, ENCRYPTED = "plain", "masked", "hashed", "encrypted"
 
+#: Evidence of a value that was read in a way that nothing asks for.
+GUESSED = "only when read backwards or swapped"
+
 MAX_OPAQUE_CHARS = 1024
 MIN_CIPHER_BYTES = 8
 #: Shorter rows of equal or counting digits may be anything.

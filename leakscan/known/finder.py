@@ -3,9 +3,7 @@
 Comes in: a raw head, a line of one, a value, a body. Goes out: `hits`; or only whether there is one (`search`), which
 never differs. Numbers and words (runs of letters and digits) are looked up (index.py), and what a word decodes to is
 searched in turn, to MAX_DEPTH encodings inside each other, percent-encoding not counted. So the cost
-grows with the bytes, not with the values. Words come again and again: that there is nothing in one is remembered.
-
-State: the index; at most MAX_WORDS words of at most MAX_WORD_BYTES that there is nothing in.
+grows with the bytes, not with the values. No state but the index.
 """
 
 from __future__ import annotations
@@ -22,8 +20,6 @@ from leakscan.known.file import MIN_CHARS, Entry
 from leakscan.known.index import MIN_DIGEST, Digest, Index, Needle
 from leakscan.model import CONFIDENCES
 
-MAX_WORDS = 65_536
-MAX_WORD_BYTES = 64
 MAX_GROUPS = 16  # of digits, with something in between, that are one number
 #: Words of fewer letters and digits hold nothing: not a digest, not 7 digits in base64 or hex.
 WORD_CHARS = 8
@@ -50,22 +46,16 @@ _HEX = re.compile(rb"[0-9a-f]{8,}")
 _MAC = re.compile(
     rb"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})(?![:-]?[0-9A-Za-z])"
 )
-_HEX_SHAPE = bytes(0x68 if byte < 128 and chr(byte) in "0123456789abcdef" else 0x20 for byte in range(256))
-_EIGHT_HEX = b"h" * MIN_DIGEST
 _EMAIL = re.compile(rb"[0-9a-z._%+-]{1,64}@[0-9a-z.-]{1,255}")
 _ESCAPED = re.compile(rb"\\(?:u00|x)([0-9A-Fa-f]{2})")
 #: Six printable ASCII characters in base64: what a word begins with that is text.
-_BASE64_TEXT = re.compile(rb"(?:[I-Za-f][C-HS-Xi-nyz0-3][ABEFIJMNQRUVYZcdghklopstwx014589][0-9A-Za-z]){2}")
-#: Either, or hex of text in swapped digits.
-_MAY_DECODE = re.compile(
-    rb"(?:[I-Za-f][C-HS-Xi-nyz0-3][ABEFIJMNQRUVYZcdghklopstwx014589][0-9A-Za-z]){2}"
-    rb"|(?:0[xX])?(?:[2-7][0-9A-Fa-f]){7,}\Z|(?:[0-9][2-7]){7,}\Z|eyJ"
-)
-#: How all of those begin.
-_BEGIN = frozenset(
+_BASE64_TEXT = re.compile(rb"eyJ|(?:[I-Za-f][C-HS-Xi-nyz0-3][ABEFIJMNQRUVYZcdghklopstwx014589][0-9A-Za-z]){2}")
+#: Hex of text, as it is, swapped or backwards: every other digit is 2 to 7.
+_MAY_BE_HEX = re.compile(rb"0[xX]|(?:[2-7][0-9A-Fa-f]){7}|(?:[0-9A-Fa-f][2-7]){7}")
+_BASE64_BEGIN = frozenset(
     pair
     for pair in (bytes((first, second)) for first in range(128) for second in range(128))
-    if re.match(rb"[I-Za-f][C-HS-Xi-nyz0-3]|[2-7][0-9A-Fa-f]|[0-9][2-7]|0[xX]|ey", pair)
+    if re.match(rb"[I-Za-f][C-HS-Xi-nyz0-3]|ey", pair)
 )
 _BASE64_RUN = re.compile(rb"[0-9A-Za-z+/_-]+")
 _HEX_TEXT = re.compile(rb"(?:0[xX])?((?:[2-7][0-9A-Fa-f]){7,})")
@@ -90,7 +80,6 @@ class Finder:
         self._index = index
         self._long_word = b"z" * min(WORD_CHARS, index.shortest)
         self._long_number = b"0" * index.start_digits
-        self._clean: set[bytes] = set()
 
     def search(self, raw: bytes) -> bool:
         """Whether there is a hit."""
@@ -123,41 +112,35 @@ class Finder:
             plain = _ESCAPED.sub(_character, text)
             if plain != text:
                 yield from self._in_text(plain, (*chain, "json"), depth - 1, token or text)
-        shape, long_word, clean = text.translate(_WORD_SHAPE), self._long_word, self._clean
-        at = shape.find(long_word)
-        while at >= 0:
-            end = shape.find(b" ", at)
-            end = len(text) if end < 0 else end
-            word = text[at:end]
-            if word not in clean and self._may_hold(word):
-                yield from self._looked_up(word, at, text, chain, token)
-                yield from self._behind(word, at, text, chain, depth, token)
-            at = shape.find(long_word, end)
+        shape = text.translate(_WORD_SHAPE)
+        if self._long_word in shape:
+            yield from self._in_words(text, shape, chain, depth, token)
 
     # -- words -----------------------------------------------------------------------------------------------------
 
-    def _may_hold(self, word: bytes) -> bool:
-        """Whether a word can be anything, by itself or with others. If not, that is remembered."""
-        folded = word.lower()
-        if folded in self._index.words:
-            return True
-        if word[:2] in _BEGIN and _MAY_DECODE.match(word):
-            return True
-        if word[:-3:-1] in _BEGIN and _MAY_DECODE.match(word[::-1]):
-            return True
-        if _EIGHT_HEX in folded.translate(_HEX_SHAPE):
-            starts = self._index.hex_starts
-            for run in _HEX.findall(folded):
-                if run[:MIN_DIGEST] in starts:
-                    return True
-                for end in _ends(run) if len(run) > DIGEST_LENGTHS[-1] else ():
-                    if end[:MIN_DIGEST] in starts:
-                        return True
-        if len(word) <= MAX_WORD_BYTES:
-            if len(self._clean) >= MAX_WORDS:
-                self._clean.clear()
-            self._clean.add(word)
-        return False
+    def _in_words(
+        self, text: bytes, shape: bytes, chain: tuple[str, ...], depth: int, token: bytes | None
+    ) -> Iterator[Hit]:
+        """Runs of letters and digits. Nearly all of them are nothing, and a few comparisons tell."""
+        lower, long_word = text.lower(), self._long_word
+        words, starts = self._index.words, self._index.hex_starts
+        at = shape.find(long_word)
+        while at >= 0:
+            end = shape.find(b" ", at)
+            if end < 0:
+                end = len(text)
+            word, folded = text[at:end], lower[at:end]
+            if (
+                folded in words
+                or folded[:MIN_DIGEST] in starts
+                or end - at > DIGEST_LENGTHS[-1]  # a digest may be its end
+                or (word[:2] in _BASE64_BEGIN and _BASE64_TEXT.match(word))
+                or (word[:-3:-1] in _BASE64_BEGIN and _BASE64_TEXT.match(word[::-1]))
+                or (end - at >= 2 * MIN_CHARS and _MAY_BE_HEX.match(word))
+            ):
+                yield from self._looked_up(word, at, text, chain, token)
+                yield from self._behind(word, at, text, chain, depth, token)
+            at = shape.find(long_word, end)
 
     def _behind(
         self, word: bytes, at: int, text: bytes, chain: tuple[str, ...], depth: int, token: bytes | None

@@ -1,7 +1,7 @@
 """Frames from an interface through libpcap: pcapy-ng, the extra `live`.
 
 In: the name of an interface. Out: `Piece`s. State: libpcap's handle with its ring in the kernel. Frames are taken many
-at a time (`next_batch`, 0.3 us a frame against 0.9 with a callback for each), which tells no wire lengths: they are
+at a time (`next_batch`, 0.6 us a frame against 0.9 with a callback for each), which tells no wire lengths: they are
 the captured ones unless a snap length cuts frames, and only then there is a callback for each.
 
 The handle never blocks: libpcap's own timeout does not end a wait without traffic. Whoever wants to wait, waits on

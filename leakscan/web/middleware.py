@@ -19,15 +19,13 @@ from itertools import count
 from typing import Any
 from urllib.parse import quote
 
-from leakscan.carriers import AsnDatabase
 from leakscan.conceal import read_key
 from leakscan.errors import UsageError
 from leakscan.fields import SPECIAL
 from leakscan.formats.rows import Json
-from leakscan.model import CONFIDENCES, SEVERITIES, Leak
-from leakscan.networks import Networks
+from leakscan.model import SEVERITIES, Leak
 from leakscan.show import redact
-from leakscan.spine import Settings
+from leakscan.spine import settings_from
 from leakscan.web.arrival import head_of
 from leakscan.web.proxies import Proxies
 from leakscan.web.record import KEEP_DAYS, Record
@@ -37,6 +35,8 @@ from leakscan.web.watch import Watch, fault
 #: What stands for the capture in leak lines.
 NAME = "middleware"
 SAMPLE = 100
+#: Settings of a scan that make sense here; to show values is none of them.
+SETTINGS = frozenset({"min_confidence", "networks", "asn_db", "rules", "known"})
 _LOG = logging.getLogger("leakscan")
 #: A path that needs no escaping in a request line; RFC 3986 section 3.3.
 _PATH_SAFE = "/:@!$&'()*+,;=~"
@@ -69,8 +69,8 @@ class _Middleware:
     its lines are deleted. `sample`: so many leak lines of each behaviour are recorded in a file (a day); all are
     counted. `strip`: None, or the least severity ("low", "medium", "high", "critical") at which what gives somebody
     away is taken out of header lines; True is "medium". `trusted_proxies`: addresses or networks of reverse proxies
-    before this server. `pseudonym_key`, `networks`, `asn_db`: files, as for `leakscan analyse`. Raises UsageError and
-    FileMistake (leakscan.errors).
+    before this server. `pseudonym_key`: a file, as for `leakscan analyse`. `settings`: those of `leakscan.scan` that
+    are named in SETTINGS. Raises UsageError and FileMistake (leakscan.errors).
     """
 
     def __init__(
@@ -80,25 +80,21 @@ class _Middleware:
         keep_days: int = KEEP_DAYS,
         sample: int | None = SAMPLE,
         strip: bool | str | None = None,
-        min_confidence: str = "probable",
         trusted_proxies: Sequence[str] = (),
         pseudonym_key: str | None = None,
-        networks: str | None = None,
-        asn_db: str | None = None,
+        **settings: Any,
     ) -> None:
-        if min_confidence not in CONFIDENCES:
-            raise UsageError(f"min_confidence is one of {', '.join(CONFIDENCES)}")
         least = "medium" if strip is True else strip or None
         if least is not None and least not in SEVERITIES:
             raise UsageError(f"strip is True or one of {', '.join(SEVERITIES)}")
         self._strip = None if least is None else SEVERITIES.index(least)
-        self._settings = Settings(
-            min_confidence=min_confidence,
-            pseudonym_key=None if pseudonym_key is None else read_key(pseudonym_key),
-            networks=None if networks is None else Networks.load(networks),
-            networks_name=networks,
-            systems=None if asn_db is None else AsnDatabase(asn_db),
-        )
+        for name in settings:
+            if name not in SETTINGS:
+                raise UsageError(
+                    f"unknown setting {name!r}; known are {', '.join(sorted(SETTINGS))} and the middleware's"
+                )
+        key = None if pseudonym_key is None else read_key(pseudonym_key)
+        self._settings = settings_from({"pseudonym_key": key, **settings})
         self._own = replace(self._settings, show_values=True, pseudonym_key=None)
         self._proxies = Proxies(trusted_proxies)
         kept = None if record is None else Record(record, keep_days)

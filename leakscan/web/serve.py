@@ -11,13 +11,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leakscan.carriers import AsnDatabase
 from leakscan.conceal import read_key
 from leakscan.errors import UsageError
 from leakscan.filenames import shown_name
-from leakscan.networks import Networks
 from leakscan.show import show
-from leakscan.spine import Settings
+from leakscan.spine import settings_from
 from leakscan.web.proxies import Proxies
 from leakscan.web.record import Record
 from leakscan.web.server import NAME, Options, Server, context_of, is_loopback, run
@@ -43,6 +41,8 @@ class Flags:
     min_confidence: str
     networks: str | None
     asn_db: str | None
+    rules: str | None
+    known: str | None
     pseudonym_key: str | None
     quiet: bool
     verbose: bool
@@ -52,12 +52,15 @@ def serve(flags: Flags) -> int:
     """Serve until a signal; gives 128 and the signal's number."""
     if (flags.tls_cert is None) != (flags.tls_key is None):
         raise UsageError("--tls-cert and --tls-key go together")
-    settings = Settings(
-        min_confidence=flags.min_confidence,
-        pseudonym_key=None if flags.pseudonym_key is None else read_key(flags.pseudonym_key),
-        networks=None if flags.networks is None else Networks.load(flags.networks),
-        networks_name=flags.networks,
-        systems=None if flags.asn_db is None else AsnDatabase(flags.asn_db),
+    settings = settings_from(
+        {
+            "min_confidence": flags.min_confidence,
+            "pseudonym_key": None if flags.pseudonym_key is None else read_key(flags.pseudonym_key),
+            "networks": flags.networks,
+            "asn_db": flags.asn_db,
+            "rules": flags.rules,
+            "known": flags.known,
+        }
     )
 
     def say(text: str) -> None:

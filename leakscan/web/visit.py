@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from leakscan.conceal import Concealer
-from leakscan.detectors import builtin
+from leakscan.detectors.catalogue import Catalogue
 from leakscan.fields import SPECIAL
 from leakscan.model import CONFIDENCES, SEVERITIES, Head, Leak, Message, Pair
 from leakscan.networks import WIFI
@@ -86,7 +86,7 @@ def examine(head: Head, received: Head, settings: Settings, masked: Sequence[Lea
     spine makes them for everybody; `encrypted`: it came over HTTPS as far as a trusted proxy.
     """
     own = leaks_of(head, replace(settings, show_values=True, pseudonym_key=None))
-    findings = [_finding(one, other) for one, other in zip(masked, own, strict=True)]
+    findings = [_finding(one, other, settings.catalogue) for one, other in zip(masked, own, strict=True)]
     findings.sort(key=lambda found: (-_worth(found.masked)[0], -_worth(found.masked)[1]))
     message = message_of(received)
     because = tuple(_doubts(message_of(head), masked, settings, encrypted))
@@ -107,9 +107,8 @@ def _worth(leak: Leak) -> tuple[int, int]:
     return SEVERITIES.index(leak.severity), CONFIDENCES.index(leak.confidence)
 
 
-def _finding(masked: Leak, own: Leak) -> Finding:
+def _finding(masked: Leak, own: Leak, catalogue: Catalogue) -> Finding:
     """Of a part of a composite value (`x-network-info.msisdn`) the part's entry says who writes it."""
-    catalogue = builtin()
     signature = catalogue.signatures.get(masked.rule) or catalogue.signatures.get(masked.rule.rpartition(".")[2])
     return Finding(masked, own, catalogue.explain(masked.rule), "" if signature is None else signature.added_by)
 

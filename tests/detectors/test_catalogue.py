@@ -14,7 +14,7 @@ from leakscan.errors import FileMistake
 from leakscan.rules import examples
 
 #: Modules of the folder that hold no check.
-SHARED = {"catalogue", "encodings", "names", "scan", "unknown", "verdict"}
+SHARED = {"catalogue", "encodings", "judging", "ladder", "names", "scan", "table", "unknown", "verdict"}
 #: Rules of many names; they stand behind the others of their identifier.
 GENERAL = ("name-says-", "value-")
 SIGNATURES = list(builtin().signatures.values())

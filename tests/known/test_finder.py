@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from leakscan.known import _best
 from leakscan.known.file import Entry
-from leakscan.known.finder import MAX_WORDS, Finder, unquoted
+from leakscan.known.finder import Finder, unquoted
 from leakscan.known.index import Index
 from tests.detectors.disguises import (
     b64,
@@ -217,15 +217,6 @@ def test_search_and_hits_never_differ(noise: bytes, kind: str, disguise) -> None
     assert Finder(Index(ENTRIES[:1])).search(noise) == FINDER.search(noise)
 
 
-def test_words_without_anything_are_forgotten_in_time(monkeypatch) -> None:
-    finder = Finder(Index(ENTRIES))
-    monkeypatch.setattr("leakscan.known.finder.MAX_WORDS", 100)
-    for number in range(1000):
-        assert not finder.search(f"word{number:06d}x".encode())
-        assert len(finder._clean) <= 100
-    assert MAX_WORDS > 100
-
-
 def test_percent_is_undone_a_bounded_number_of_times() -> None:
     assert unquoted(b"a") == [b"a"]
     assert unquoted(b"%2541") == [b"%2541", b"%41", b"A"]
@@ -241,7 +232,6 @@ def many(count: int) -> Finder:
 def seconds(finder: Finder, heads: list[bytes]) -> float:
     best = 1e9
     for _ in range(5):
-        finder._clean.clear()
         began = time.process_time()
         assert not any(finder.search(head) for head in heads)
         best = min(best, time.process_time() - began)

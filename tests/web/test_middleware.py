@@ -212,6 +212,9 @@ def test_behind_a_trusted_proxy(tmp_path):
         ({"trusted_proxies": ["localhost"]}, "localhost"),
         ({"pseudonym_key": "no-such.key"}, "no-such.key"),
         ({"networks": "no-such.toml"}, "no-such.toml"),
+        ({"rules": "no-such.toml"}, "no-such.toml"),
+        ({"colour": "red"}, "colour"),
+        ({"show_values": True}, "show_values"),
         ({"record": "fixtures"}, "fixtures"),
     ],
 )

@@ -11,7 +11,9 @@ from unittest import mock
 
 import pytest
 
+from leakscan import cli
 from leakscan.errors import UsageError
+from leakscan.networks import Networks
 from leakscan.spine import Settings
 from leakscan.web import record as record_module
 from leakscan.web import watch as watch_module
@@ -71,6 +73,28 @@ def test_it_is_a_result_of_schema_1(tmp_path):
 
 def _keys() -> dict:
     return dict.fromkeys(leak().__slots__)
+
+
+def test_report_reads_it_day_by_day_and_while_it_grows(tmp_path, capsys):
+    networks = tmp_path / "networks.toml"
+    networks.write_text('[[network]]\naddresses = ["203.0.113.0/24"]\nname = "Testnet"\nmcc = "001"\nmnc = "01"\n')
+    made = watch(tmp_path / "results.jsonl", networks=Networks.load(str(networks)), networks_name=str(networks))
+    for day in range(3):
+        for raw in (LEAKING, CLEAN, CLEAN):
+            see(made, raw, time_ns=NOON + day * DAY_NS)
+    made._next_flush = 0.0
+    with mock.patch("leakscan.web.watch.time.time_ns", return_value=NOON + 2 * DAY_NS):
+        made.tick()
+    assert cli.run(["report", "-q", "-f", "json", *map(str, sorted(tmp_path.glob("*.jsonl")))]) == 1
+    summary = json.loads(capsys.readouterr().out)["summary"]
+    total = summary["total"]
+    assert (total["requests"], total["leaks"], total["subscribers"], total["leaking_requests"]) == (9, 6, 1, 3)
+    assert (total["first_seen"][:10], total["last_seen"][:10]) == ("2026-11-25", "2026-11-27")
+    carriers = [(row["name"], row["requests"], row["leaks"]) for row in summary["carriers"] if row["requests"]]
+    assert carriers == [("Testnet", 9, 6)]
+    assert len(summary["timeline"]["cells"]) == 3
+    assert "remarks" not in summary
+    made.end()
 
 
 def test_nothing_raw_is_in_it(tmp_path):

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakscan import cli
+from leakscan.detectors import with_rules
 from leakscan.detectors.catalogue import IDENTIFIERS
 from leakscan.networks import Networks
 from leakscan.spine import Settings, scan_headers
@@ -79,6 +80,17 @@ def test_the_device_is_not_the_network():
     assert seen.findings
     assert verdict(seen).startswith("Your device, or an app on it, ")
     assert who(seen.findings[0]) == "Your device, or an app on it; not the network."
+
+
+def test_the_operator_s_own_rules_are_explained(tmp_path):
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        'date = 2026-11-25\n[x-shop-caller]\nidentifier = "msisdn"\nformats = ["msisdn"]\n'
+        'explain = "Written by our own gateway."\nsource = "us"\nleaks = ["447700900123"]\nclean = ["unknown"]\n'
+    )
+    seen = visit(f"X-Shop-Caller: {NUMBER}", rules=with_rules(str(rules)))
+    assert [found.masked.rule for found in seen.findings] == ["x-shop-caller"]
+    assert "Written by our own gateway." in shown(seen)
 
 
 def test_every_kind_has_words():
