@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from leakscan.conceal import Concealer
 from leakscan.distinct import stable_hash
+from leakscan.fields import header
 from leakscan.fingerprint import registrable_domain
 from leakscan.masks import country_code
 from leakscan.model import Match, Message
@@ -75,9 +76,9 @@ def manners_of(message: Message, matches: Sequence[Match]) -> list[Manner | None
     if all(match.field.place not in ("header", "cookie") or match.origin != "unknown" for match in matches):
         return [None] * len(matches)
     names = [name for name, _ in message.headers]
-    own = [place for place, name in enumerate(names) if _is_clients_own(name)]
+    own = [place for place, is_own in enumerate(map(_is_clients_own, names)) if is_own]
     cases = {case_of(names[place]) for place in own}
-    program = next((value for name, value in message.headers if value and name.strip().lower() == "user-agent"), "")
+    program = header(message, "user-agent")
     agent = (_hash(program), _hash(_FAMILY.match(program)[0])) if program else (0, 0)  # type: ignore[index]
     client = client_hash(message.origin.capture, message.client), _hash(message.client)
     common = (*client, *agent, _hash(registrable_domain(message.host)))

@@ -39,7 +39,7 @@ class Glance:
     def __init__(self, catalogue: Catalogue | None = None, values: KnownValues | None = None) -> None:
         self._catalogue = builtin() if catalogue is None else catalogue
         self._values = values
-        self._names: dict[bytes, bool] = {}
+        self._silent: set[bytes] = set()  # names that no detector wants to see the value of
         self._lines: dict[bytes, Known] = {}
         self._targets: dict[bytes, Known] = {}
         self.unknown: list[tuple[str, str]] = []  # tokens in the last head, if that was plain
@@ -48,34 +48,17 @@ class Glance:
         """The host that the request names, lower case and without a port ("": it names none), if that is all there is
         to say of it; None if the head is worth more than a glance.
         """
-        fresh: list[bytes] = []
-        host = self._plain_host(head, fresh)
-        if fresh and self._values is not None and self._values.search(b"\n".join(fresh)):
-            for line in filter(self._values.search, fresh):
-                self._remember(self._targets if line is head.lines[0] else self._lines, line, _SOMETHING)
-            return None
-        return host
-
-    def _plain_host(self, head: Head, fresh: list[bytes]) -> str | None:
-        """What the detectors say; to `fresh` the lines that it asked them about."""
         lines = head.lines
         if head.partial or head.body or len(lines) > MAX_FIELDS:
             return None
-        first, known = lines[0], self._lines
-        target = self._targets.get(first)
-        if target is None:
-            fresh.append(first)
-            target = self._remember(self._targets, first, self._target(first))
-        if target is not _NOTHING:
+        answers: list[Known | None] = list(map(self._lines.get, lines))
+        answers[0] = self._targets.get(lines[0])
+        if None in answers and not self._ask(lines, answers):
             return None
         if self.unknown:
             self.unknown = []
         host = ""
-        for line in lines[1:]:
-            what = known.get(line)
-            if what is None:
-                fresh.append(line)
-                what = self._remember(known, line, self._line(line))
+        for what in answers:
             if what:
                 if what is _SOMETHING:
                     return None
@@ -85,6 +68,22 @@ class Glance:
                     host = host or str(what)
         return host
 
+    def _ask(self, lines: list[bytes], answers: list[Known | None]) -> bool:
+        """Fill in the answers that are not known; gives whether all lines are free of known values."""
+        new = [number for number, what in enumerate(answers) if what is None]
+        fresh = [lines[number] for number in new]
+        together = b"\n".join(fresh)
+        quiet = not may_name_inside(together) and not line_speaks(together)
+        for number, line in zip(new, fresh, strict=True):
+            ask, where = (self._line, self._lines) if number else (self._target, self._targets)
+            answers[number] = self._remember(where, line, ask(line, quiet))
+        if self._values is None or not self._values.search(together):
+            return True
+        for number, line in zip(new, fresh, strict=True):
+            if self._values.search(line):
+                self._remember(self._targets if number == 0 else self._lines, line, _SOMETHING)
+        return False
+
     def _remember(self, where: dict[bytes, Known], line: bytes, what: Known) -> Known:
         if len(line) <= MAX_LINE_BYTES:
             if len(where) >= MAX_LINES:
@@ -92,8 +91,10 @@ class Glance:
             where[line] = what
         return what
 
-    def _target(self, line: bytes) -> Known:
-        """Of a first line. What is not a usual one (an absolute URI, CONNECT) is left to whoever takes heads apart."""
+    def _target(self, line: bytes, quiet: bool) -> Known:
+        """Of a first line. What is not a usual one (an absolute URI, CONNECT) is left to whoever takes heads apart.
+        `quiet`: neither a candidate nor a name stands inside it.
+        """
         words = line.split(b" ")
         if len(words) != 3 or words[1][:1] != b"/" or words[2][:7] != b"HTTP/1." or b"\t" in line:
             return _SOMETHING
@@ -105,15 +106,14 @@ class Glance:
         if (
             len(line) <= MAX_VALUE_CHARS
             and b";" not in path
-            and not may_name_inside(line)
+            and (quiet or not (may_name_inside(line) or line_speaks(line)))
             and self._no_name(pieces + query.translate(_PIECES).split(b"&"))
-            and not line_speaks(line)
         ):
             return _NOTHING
         losses = Losses()
         return self._says(target_fields(target.decode("latin-1"), losses), losses)
 
-    def _line(self, line: bytes) -> Known:
+    def _line(self, line: bytes, quiet: bool) -> Known:
         """Of a header line, or an empty one. A folded one, and one without a colon, need their neighbours."""
         if line in (b"", b"\r"):
             return _NOTHING
@@ -121,9 +121,9 @@ class Glance:
         if not colon or start[:1] in (b" ", b"\t"):
             return _SOMETHING
         place = SPECIAL.get(start.decode("latin-1").lower()) if len(line) <= MAX_VALUE_CHARS else None
-        if place in ("cookie", "referer") and not may_name_inside(line):
+        if place in ("cookie", "referer") and (quiet or not (may_name_inside(line) or line_speaks(line))):
             pieces = rest.split(b";") if place == "cookie" else rest.partition(b"?")[2].translate(_PIECES).split(b"&")
-            if self._no_name(pieces) and not line_speaks(line):
+            if self._no_name(pieces):
                 return _NOTHING
         name, value = start.decode("latin-1"), rest.decode("latin-1").strip(" \t\r\n")
         losses = Losses()
@@ -138,18 +138,14 @@ class Glance:
         """Whether no piece begins with a name that a detector wants to see the value of. There may be more pieces than
         fields: a name too many only costs a closer look.
         """
-        known = self._names
-        for piece in pieces:
-            name = piece.partition(b"=")[0]
-            wanted = known.get(name)
-            if wanted is None:
-                if len(name) > MAX_LINE_BYTES:
+        named = [piece.partition(b"=")[0] for piece in pieces]
+        if not self._silent.issuperset(named):
+            for name in set(named) - self._silent:
+                if len(name) > MAX_LINE_BYTES or self._catalogue.lookup(name.decode("latin-1").strip()):
                     return False
-                if len(known) >= MAX_LINES:
-                    known.clear()
-                wanted = known[name] = bool(self._catalogue.lookup(name.decode("latin-1").strip()))
-            if wanted:
-                return False
+            if len(self._silent) >= MAX_LINES:
+                self._silent.clear()
+            self._silent.update(named[:MAX_LINES])
         return len(pieces) <= MAX_FIELDS
 
     def _says(self, found: list[Field], losses: Losses) -> Known:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from leakscan.plmn import plmn
 
@@ -44,6 +45,7 @@ def of_apn(text: str) -> tuple[str, ...]:
     return APNS.get(apn, ())
 
 
+@lru_cache(maxsize=1024)
 def brand_in(name: str) -> str:
     """The brand of an operators' group that a header's name, or a rule's, begins with; "" without one."""
     return next((brand for begin, brand in BRANDS.items() if name.lower().startswith(begin)), "")

@@ -111,8 +111,13 @@ class Reassembler:
         """The same for SYNs without payload."""
         out: list[Chunk] = []
         for key, seq, flags, time_ns in openings.syns:
-            self._sweep(time_ns, out)
+            if not 0 <= time_ns - self._swept <= SWEEP_NS:
+                self._sweep(time_ns, out)
             state = self._table.find(key)
+            if state is None and not flags & _ACK:  # the usual case, made short
+                self._coverage.streams += 1
+                self._keep(key, syn_seen((seq + 1) % _WRAP, True), out)
+                continue
             if state is not None and not code_of(state) and not self._table.is_fresh(key):
                 self._keep(key, state, out)
             self._open(key, seq, flags, state, out)
@@ -142,7 +147,10 @@ class Reassembler:
         return out
 
     def _keep(self, key: bytes, state: State, out: list[Chunk]) -> None:
-        for other in self._table.keep(key, state) or ():
+        given_up = self._table.keep(key, state)
+        if given_up is None:
+            return
+        for other in given_up:
             if isinstance(other, Direction):
                 if other.held_bytes:
                     self._losses["tcp.stream-evicted"] += 1

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from leakscan.columns import Bits, Bytes, Ints, Tokens
 
 MIN_BUFFER_BYTES = 64  # columns may look this far behind a short frame
-_PLAIN, _IN_GTP_U = (bytes((TUNNEL_KINDS.index(kind),)) for kind in ("", "gtp-u"))  # first byte of a key
+_PLAIN, _IN_GTP_U = (TUNNEL_KINDS.index(kind) for kind in ("", "gtp-u"))  # first byte of a key
+_WIDTHS = (8, 32)  # bytes of both addresses, IPv4 and IPv6
 _TOKEN = lookup(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 256)
 _SPACE = lookup(b" \t\r\n", 256)
 
@@ -128,12 +129,12 @@ class Sieve:
         decided meanwhile: so nothing may be looked at before its turn.
         """
         view, fresh, origin, first = memoryview(frames.buffer), self._verdicts.fresh, frames.origin, frames.first_frame
-        columns = (*segments, frames.time_ns[segments.frame])
-        rows = zip(*(column.tolist() for column in columns), strict=True)
+        columns = (segments.frame, segments.tcp, *segments[4:], frames.time_ns[segments.frame])
+        keys = _keys(np.frombuffer(frames.buffer, np.uint8), segments)
+        rows = zip(keys, *(column.tolist() for column in columns), strict=True)
         waiting = next(odd, None)
         syns: list[tuple[bytes, int, int, int]] = []
-        for frame, at, width, tcp, payload, end, missing, flags, seq, teid, token, time_ns in rows:
-            kind, tunnel = (_PLAIN, None) if teid == NO_TUNNEL else (_IN_GTP_U, teid)
+        for key, frame, tcp, payload, end, missing, flags, seq, teid, token, time_ns in rows:
             if waiting is not None and waiting.frame < first + frame:
                 if syns:
                     yield Openings(syns)
@@ -143,7 +144,7 @@ class Sieve:
                     waiting = next(odd, None)
             if flags & SYN:
                 if payload == end and not missing:
-                    syns.append((kind + bytes(view[at : at + width]) + bytes(view[tcp : tcp + 4]), seq, flags, time_ns))
+                    syns.append((key, seq, flags, time_ns))
                     continue
             elif token in fresh:
                 if syns:  # one of them may open it again
@@ -158,14 +159,34 @@ class Sieve:
                 yield Openings(syns)
                 syns = []
             piece = bytes(view[tcp:end])
-            key, data = kind + bytes(view[at : at + width]) + piece[:4], piece[payload - tcp :]
-            whole = b"" if missing else piece
+            data, whole = piece[payload - tcp :], b"" if missing else piece
+            tunnel = None if teid == NO_TUNNEL else teid
             yield Segment(key, seq, flags, data, missing, whole, first + frame, time_ns, tunnel, origin, token)
         if syns:
             yield Openings(syns)
         if waiting is not None:
             yield waiting
             yield from odd
+
+
+def _keys(buf: Bytes, segments: Segments) -> list[bytes]:
+    """model.Segment.key of each: the kind of tunnel, both addresses, both ports."""
+    keys = [b""] * len(segments.frame)
+    for width in _WIDTHS:
+        which = np.flatnonzero(segments.width == width)
+        if len(which):
+            at = np.empty((len(which), 1 + width + 4), np.int64)
+            at[:, 1:-4] = segments.address[which][:, None] + np.arange(width)
+            at[:, -4:] = segments.tcp[which][:, None] + np.arange(4)
+            at[:, 0] = 0
+            rows = buf[at]
+            rows[:, 0] = np.where(segments.teid[which] == NO_TUNNEL, _PLAIN, _IN_GTP_U)
+            made = rows.view(f"V{rows.shape[1]}").ravel().tolist()
+            if len(made) == len(keys):
+                return made
+            for place, key in zip(which.tolist(), made, strict=True):
+                keys[place] = key
+    return keys
 
 
 def _may_begin(buf: Bytes, at: Ints, end: Ints) -> Bits:

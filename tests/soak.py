@@ -135,7 +135,6 @@ SMALL = {
     "leakscan.tally.EXACT_IN_WHOLE": 1024,
     "leakscan.conceal.REMEMBERED": 1024,
     "leakscan.glance.MAX_LINES": 1024,
-    "leakscan.protocols.http1.MAX_LINES": 1024,
     "leakscan.recorder.streams.MAX_RECENT_BYTES": 1 << 20,
     "leakscan.recorder.streams.MAX_FOLLOWED": 256,
     "leakscan.sources.live.MAX_BATCH_BYTES": 1 << 18,

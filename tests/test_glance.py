@@ -108,4 +108,4 @@ def test_memory_is_bounded(monkeypatch):
     glance = Glance()
     for number in range(100):
         agrees(glance, request(f"/{number}?a{number}=b", f"X-Any: {number}", "X-Long: " + str(number) * 300))
-    assert max(len(glance._lines), len(glance._targets), len(glance._names)) <= 10
+    assert max(len(glance._lines), len(glance._targets), len(glance._silent)) <= 10

@@ -9,12 +9,13 @@ All of a request's headers speak for all of its leaks: they are about one subscr
 for itself only: a client writes there what it likes, also other people's numbers.
 
 Evidence holds no captured string: codes, masked addresses, and words of tables and of the operator's own files. State:
-the answers for the last addresses asked about, in networks.py and asn.py.
+the answers for the last addresses asked about, in networks.py and asn.py; at most REMEMBERED attributions, of values of
+MAX_REMEMBERED_CHARS at most: a subscriber's header comes with every request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -44,6 +45,8 @@ class Place(NamedTuple):
 
 
 NOWHERE = Place(None, None)
+REMEMBERED = 4096
+MAX_REMEMBERED_CHARS = 512
 
 
 class Attribution(NamedTuple):
@@ -59,6 +62,7 @@ class Attributor:
     def __init__(self, networks: Networks | None = None, systems: AsnDatabase | None = None) -> None:
         self._networks = networks
         self._systems = systems
+        self._known: dict[tuple[Hashable, ...], Attribution] = {}
 
     def place(self, client: str, time_ns: int) -> Place:
         """What the client's address says: all that is known of a request in which nothing was found."""
@@ -76,8 +80,20 @@ class Attributor:
     def attribute(self, message: Message, matches: Sequence[Match], match: Match, place: Place) -> Attribution:
         """Whose network carried `match`, one of the `matches` in `message`, and whose subscriber it is about."""
         spoken = [other for other in matches if _by_the_network(other)]
+        host = "" if HOST_RULES.keys().isdisjoint(other.rule for other in (match, *spoken)) else message.host
+        asked = (id(place.entry), place.system, host, match, *spoken)
+        known = self._known.get(asked)
+        if known is None:
+            known = self._attribution(host, spoken, match, place)
+            if sum(len(other.field.value) for other in (match, *spoken)) <= MAX_REMEMBERED_CHARS:
+                if len(self._known) >= REMEMBERED:
+                    self._known.clear()
+                self._known[asked] = known
+        return known
+
+    def _attribution(self, host: str, spoken: Sequence[Match], match: Match, place: Place) -> Attribution:
         about = [match, *spoken] if _by_the_network(match) else [match]
-        network = settle([*_by_address(place), *self._networks_said([match, *spoken], message)])
+        network = settle([*_by_address(place), *self._networks_said([match, *spoken], host)])
         home = settle(self._homes(place, about))
         number = next((digits for one in about if (digits := international(one))), "")
         regions, code = calling_code(number) if number else ((), "")
@@ -86,15 +102,15 @@ class Attributor:
             home = _with_country(home, regions, code, "a number of another country?", agreement_counts=True)
         return Attribution(network, home)
 
-    def _networks_said(self, matches: Sequence[Match], message: Message) -> Iterator[Vote]:
-        """What names and values say of the network that carried them."""
+    def _networks_said(self, matches: Sequence[Match], host: str) -> Iterator[Vote]:
+        """What names and values say of the network that carried them to `host`."""
         for match in matches:
             if match.carriers:
                 kind = NETWORK_KINDS.get(match.rule, "serving-plmn" if match.identifier == "cell_location" else "")
                 yield from self._vote(kind or "unique-name", match.carriers, f"{match.rule}: PLMN")
             elif match.rule in HOST_RULES:
                 domain, codes = of_hosts(match.value)
-                if codes and not f".{message.host}".endswith(f".{domain}"):  # a site's own balancer is no gateway
+                if codes and not f".{host}".endswith(f".{domain}"):  # a site's own balancer is no gateway
                     yield from self._vote(HOST_RULES[match.rule], codes, f"{match.rule}: {domain}, PLMN")
             if match.rule.rpartition(".")[2] in APN_RULES:
                 yield from self._vote("apn", of_apn(match.value), f"{match.rule}: access point of PLMN")

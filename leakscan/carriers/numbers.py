@@ -40,8 +40,10 @@ def calling_code(digits: str) -> tuple[tuple[str, ...], str]:
 def range_holder(digits: str) -> tuple[str, str | None]:
     """The operator to whom the number's range was given, and the country; ("", None) when that is not known."""
     import phonenumbers
-    from phonenumbers import carrier  # late: its table of ranges
+    from phonenumbers import carrier, carrierdata  # late: the table of ranges
 
+    if not any(digits[:size] in carrierdata.CARRIER_DATA for size in range(1, carrierdata.CARRIER_LONGEST_PREFIX + 1)):
+        return "", None  # what the library would say, too, but after three parses
     try:
         number = phonenumbers.parse("+" + digits)
     except phonenumbers.NumberParseException:

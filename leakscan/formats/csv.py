@@ -17,8 +17,6 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Csv(Writer):
-    suffixes = (".csv",)
-
     def begin(self, run: Json) -> None:
         self._row(list(COLUMNS))
 

@@ -32,8 +32,6 @@ class Annotation(NamedTuple):
 
 
 class GitHub(Writer):
-    suffixes = ()  # annotations are for stdout; -o github=FILE writes them elsewhere
-
     def begin(self, run: Json) -> None:
         self._places = Places()
 

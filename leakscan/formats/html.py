@@ -79,8 +79,6 @@ class LeakList(NamedTuple):
 
 
 class Html(Writer):
-    suffixes = (".html",)
-
     def __init__(self, stream: TextIO, look: Look = Look()) -> None:  # noqa: B008  (a NamedTuple cannot change)
         super().__init__(stream, look)
         self._template, self._fixed = _template()

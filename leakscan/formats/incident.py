@@ -44,8 +44,6 @@ Fact = tuple[str, str]
 
 
 class Incident(Writer):
-    suffixes = ()  # Markdown has the suffix: `-o incident=FILE.md`
-
     def begin(self, run: Json) -> None:
         self._run = run
 

@@ -8,8 +8,6 @@ from leakscan.model import Leak
 
 
 class JsonObject(Writer):
-    suffixes = (".json",)
-
     def begin(self, run: Json) -> None:
         self._between = "\n"
         self._write(f'{{"run":{json_text(run)},\n"leaks":[')

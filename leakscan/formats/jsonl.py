@@ -8,8 +8,6 @@ from leakscan.model import Leak
 
 
 class JsonLines(Writer):
-    suffixes = (".jsonl",)
-
     def begin(self, run: Json) -> None:
         self._write(json_text(run) + "\n")
 

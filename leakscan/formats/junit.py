@@ -37,8 +37,6 @@ class Case(NamedTuple):
 
 
 class Junit(Writer):
-    suffixes = (".xml",)
-
     def begin(self, run: Json) -> None:
         self._captures = list(dict.fromkeys(str(capture["name"]) for capture in run["captures"]))
         self._places = Places()

@@ -38,8 +38,6 @@ _COLUMNS = (
 
 
 class Markdown(Writer):
-    suffixes = (".md",)
-
     def begin(self, run: Json) -> None:
         self._run = run
         self._worst = Worst(MAX_WORST)

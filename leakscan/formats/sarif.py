@@ -41,8 +41,6 @@ NETWORK = frozenset({"subscriber_token", "subscriber_profile", "charging", "apn_
 
 
 class Sarif(Writer):
-    suffixes = (".sarif",)
-
     def begin(self, run: Json) -> None:
         self._run = run
         self._places = Places()

@@ -44,8 +44,6 @@ STYLES = {
 
 
 class Table(Writer):
-    suffixes = (".txt",)
-
     def begin(self, run: Json) -> None:
         self._run = run
         self._width = min(max(self._look.width, MIN_WIDTH), MAX_WIDTH)

@@ -7,7 +7,7 @@ was read back from a file is shown by the same code.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
 from leakscan.formats.rows import Json
 from leakscan.model import Leak
@@ -26,9 +26,6 @@ class Look(NamedTuple):
 
 class Writer(ABC):
     """One result, one view of it. `begin` once, `leak` for each in order, `end` once."""
-
-    #: What `-o` recognises by a file's suffix.
-    suffixes: ClassVar[tuple[str, ...]]
 
     def __init__(self, stream: TextIO, look: Look = Look()) -> None:  # noqa: B008  (a NamedTuple cannot change)
         self._stream = stream

@@ -7,8 +7,7 @@ and after anything that is no request the next request line at the beginning of 
 
 State: one parser a direction, from its first chunk to its last and only while it is inside of something, so that
 reassembly's bound on directions holds here too. Of an unfinished head at most MAX_HEAD_BYTES are kept, of all of them
-MAX_UNFINISHED_BYTES; of a body only how much is still to come (bodies.py keeps it, if asked). Of lines that came
-before, whether they matter to the framing: MAX_LINES of at most MAX_LINE_BYTES.
+MAX_UNFINISHED_BYTES; of a body only how much is still to come (bodies.py keeps it, if asked).
 """
 
 from __future__ import annotations
@@ -30,12 +29,10 @@ MAX_CHUNK_LINE = 4096  # size line of a chunked body, with extensions
 MAX_LENGTH_DIGITS = 19
 MIN_SKIPPED = 512  # of a body: less is delivered and dropped here
 MAX_SKIPPED = 16 << 20  # at a time: reassembly takes what lies further behind for another connection's
-MAX_LINES = 8192
-MAX_LINE_BYTES = 256
 
 _HEAD_END = re.compile(rb"\n\r*\n")
 #: A line that may bear on what follows the head: a field of RFC 9112 section 6 or 9, a folded line, CONNECT.
-_FRAMING = re.compile(rb"[ \t]|CONNECT[ \t]|(?:content-length|transfer-encoding|expect|upgrade)[ \t]*:", re.IGNORECASE)
+_FRAMING = re.compile(rb"\n(?:[ \t]|(?:content-length|transfer-encoding|expect|upgrade)[ \t]*:)", re.IGNORECASE)
 _DIGITS = re.compile(rf"[0-9]{{1,{MAX_LENGTH_DIGITS}}}\Z")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r*\Z")
 
@@ -95,7 +92,6 @@ class Http1:
         self._parsers: dict[bytes, _Parser] = {}
         self._unfinished: dict[bytes, _Parser] = {}  # with a part of a head, the oldest first
         self._unfinished_bytes = 0
-        self._lines: dict[bytes, bool] = {}  # whether they say something of what follows the head
 
     def messages(self, chunks: Iterable[Chunk]) -> Iterator[Message]:
         """Requests in the order in which their heads become complete."""
@@ -234,7 +230,7 @@ class Http1:
         if chunk.skipped or found is None or found.end() != len(raw) or not usual_line(raw):
             return None
         lines = raw.split(b"\n")
-        if len(lines) > MAX_HEADER_LINES or self._framed(lines):
+        if len(lines) > MAX_HEADER_LINES or _framed(raw):
             return None
         self._coverage.requests += 1
         key, _, _, _, frame, time_ns, teid, origin = chunk
@@ -273,24 +269,9 @@ class Http1:
 
     # -- bodies ----------------------------------------------------------------------------------------------------
 
-    def _framed(self, lines: list[bytes]) -> bool:
-        """Whether a line may say what follows the head; some that do not are among them."""
-        known = self._lines
-        for line in lines:
-            framed = known.get(line)
-            if framed is None:
-                framed = _FRAMING.match(line) is not None
-                if len(line) <= MAX_LINE_BYTES:
-                    if len(known) >= MAX_LINES:
-                        known.clear()
-                    known[line] = framed
-            if framed:
-                return True
-        return False
-
     def _begin_body(self, parser: _Parser, head: Head) -> None:
         """RFC 9112 section 6.3, for requests."""
-        if not self._framed(head.lines):
+        if not _framed(head.raw):
             parser.mode, parser.remaining = HEAD, 0
             return
         method, _, _, headers = parts(head.raw)
@@ -356,6 +337,11 @@ class Http1:
             self._bodies.tear(parser.key)
         if not parser.tunnel:
             self._losses["http.resynchronised"] += 1
+
+
+def _framed(raw: bytes) -> bool:
+    """Whether a head may say what follows it; some that do not are among them."""
+    return _FRAMING.search(raw) is not None or raw[:7].upper() == b"CONNECT"
 
 
 def _latest(marks: list[_Mark]) -> _Mark:
