@@ -29,6 +29,7 @@ from leakscan.tally import PERSONAL
 
 MAX_TRIES = 2000  # counters tried for one fake
 MAX_OFFERED = 20  # fakes of one identity that are tried in its places
+MIN_SOUGHT = 7  # a shorter original is sought only where it was found
 ASSIGNED_TRIES = 300  # of these, so many ask for a number that no plan assigns
 KEEP_FIRST_TRIES = 150  # and so many of those keep the first digit behind the country code
 
@@ -66,6 +67,8 @@ class Fakes:
         self._key = key
         self._given: dict[Identity, str] = {}
         self._taken: set[tuple[str, str]] = {(one.kind, tail) for one in originals for tail in _tails(one)}
+        self._sought = {one.normal for one in originals if one.kind != "private_ip" and len(one.normal) >= MIN_SOUGHT}
+        self._lengths = sorted({len(normal) for normal in self._sought})
 
     def give(self, identity: Identity, fake: str) -> None:
         """An identity whose fake is decided elsewhere."""
@@ -87,7 +90,7 @@ class Fakes:
         offered = 0
         for fake in MAKERS.get(identity.kind, _plain)(identity.normal, self._stream(identity)):
             tails = _tails(Identity(identity.kind, fake))
-            if any((identity.kind, tail) in self._taken for tail in tails):
+            if any((identity.kind, tail) in self._taken for tail in tails) or self._holds_original(fake):
                 continue
             fit = fits(fake)
             if fit > best_fit:
@@ -96,6 +99,12 @@ class Fakes:
             if fit >= 1 or offered == MAX_OFFERED:
                 break
         return best or "x" * len(identity.normal)
+
+    def _holds_original(self, fake: str) -> bool:
+        """Whether an original stands within: half a number, of a head that was torn, is the beginning of many."""
+        return any(
+            fake[at : at + length] in self._sought for length in self._lengths for at in range(len(fake) - length + 1)
+        )
 
     def _stream(self, identity: Identity) -> Stream:
         def digest(counter: int) -> bytes:
