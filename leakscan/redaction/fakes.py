@@ -326,12 +326,19 @@ def _token(normal: str, stream: Stream) -> Iterator[str]:
     if uidh is not None:
         for dice in _tries(stream):
             data = dice.digits(9).encode() + uidh[9:10] + bytes(dice.below(256) for _ in uidh[10:])
-            yield base64.b64encode(data).decode()
+            yield _as_special(base64.b64encode(data).decode(), normal)
         return
     found = next((found for secret in _SECRETS if (found := secret.fullmatch(normal))), None)
     start, end = found.span(1) if found else (0, len(normal))
     for dice in _tries(stream):
         yield normal[:start] + scrambled(normal[start:end], dice) + normal[end:]
+
+
+def _as_special(fake: str, normal: str) -> str:
+    """Base64 with `+`, `/` and `=` where they are in `normal` alone: in a URL it becomes as long."""
+    return "".join(
+        old if old in "+/=" else new if new.isalnum() else "A" for new, old in zip(fake, normal, strict=True)
+    )
 
 
 def _uidh(normal: str) -> bytes | None:

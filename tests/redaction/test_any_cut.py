@@ -85,7 +85,10 @@ def _fragments(packet: bytes, units: int, number: int) -> list[bytes]:
 def requests(path: Path) -> list[tuple]:
     losses = Losses()
     reading = Reading(series([str(path)], losses), losses)
-    return [(m.time_ns, m.frame, m.frame_end, m.client, m.partial, m.method, m.target, m.headers) for m in reading.messages()]
+    return [
+        (m.time_ns, m.frame, m.frame_end, m.client, m.partial, m.method, m.target, m.headers)
+        for m in reading.messages()
+    ]
 
 
 def redact(path: Path, out: Path, *flags: str) -> int:

@@ -30,9 +30,10 @@ from leakscan.redaction.job import Wanted, find
 from leakscan.series import series
 
 MIN_CHARS = 7
+CHAT = 0x200000
 CHECKS = [f"-o{name}:TRUE" for name in ("ip.check_checksum", "tcp.check_checksum", "udp.check_checksum")]
-FIELDS = ["frame.number", "frame.len", "frame.time_epoch", "frame.protocols", "_ws.expert.message", "ip.checksum.status",
-          "tcp.checksum.status", "udp.checksum.status"]  # fmt: skip
+FIELDS = ["frame.number", "frame.len", "frame.time_epoch", "frame.protocols", "_ws.expert.severity", "_ws.expert.message",
+          "ip.checksum.status", "tcp.checksum.status", "udp.checksum.status"]  # fmt: skip
 
 
 def redacted(path: Path, out: Path, *flags: str) -> tuple[int, str]:
@@ -79,8 +80,8 @@ def different(path: Path, out: Path, findings: Findings) -> Iterator[str]:
     texts = {found.where.value for found in findings.fields.values()}
     for old, new in zip(before, after, strict=False):
         where = f"frame {old.frame}"
-        same = ("time_ns", "frame", "frame_end", "client", "server", "partial", "version")
-        if any(getattr(old, name, None) != getattr(new, name, None) for name in same):
+        same = ("time_ns", "frame", "frame_end", "client", "server", "partial", "protocol")
+        if any(getattr(old, name) != getattr(new, name) for name in same):
             yield f"{where}: another place, time or method"
         if [name for name, _ in old.headers] != [name for name, _ in new.headers]:
             yield f"{where}: other names of headers"
@@ -139,7 +140,11 @@ def left(findings: Findings, out: Path) -> Iterator[str]:
     heads = b"\n\n".join(part for head in reading.heads() for part in (head.raw, head.body))
     data = out.read_bytes()
     for number, identity in enumerate(findings.identities):
-        if identity.kind in EVERYWHERE - {"private_ip"} and len(identity.normal) >= MIN_CHARS and has_mark(identity.normal):
+        if (
+            identity.kind in EVERYWHERE - {"private_ip"}
+            and len(identity.normal) >= MIN_CHARS
+            and has_mark(identity.normal)
+        ):
             count = sum(place.count(one) for one in set(encodings(identity.normal)) for place in (data, heads))
             if count:
                 yield f"identifier {number} ({identity.kind}): {count} times in the copy"
@@ -157,52 +162,68 @@ def complaints(path: Path) -> list[list[str]]:
     tshark = shutil.which("tshark") or "tshark"
     asked = [part for name in FIELDS for part in ("-e", name)]
     run = subprocess.run(
-        [tshark, "-n", "-r", str(path), *CHECKS, "-T", "fields", "-E", "separator=\x1f", *asked],
+        [tshark, "-n", "-r", str(path), *CHECKS, "-T", "fields", "-E", "separator=\x1f", "-E", "aggregator=\x1e", *asked],
         capture_output=True, check=False, timeout=300,
     )  # fmt: skip
-    return [line.split("\x1f") for line in run.stdout.decode("utf-8", "replace").splitlines()]
+    return [line.split("\x1f") for line in run.stdout.decode("utf-8", "replace").split("\n")]
 
 
 def new_complaints(path: Path, out: Path) -> Iterator[str]:
-    """What tshark complains of in the copy alone. Numbers in its words may be others: they quote."""
+    """What tshark complains of in the copy alone."""
     before, after = complaints(path), complaints(out)
     if len(before) != len(after):
         yield f"tshark: {len(before)} frames became {len(after)}"
     for old, new in zip(before, after, strict=False):
-        for name, one, other in zip(FIELDS, old, new, strict=False):
+        for at, (name, one, other) in enumerate(zip(FIELDS, old, new, strict=False)):
             if name == "_ws.expert.message":
-                lacking = Counter(_words(other)) - Counter(_words(one))
+                lacking = _serious(new[at - 1], other) - _serious(old[at - 1], one)
                 if lacking:
                     yield f"tshark, frame {old[0]}: {'; '.join(lacking)}"
-            elif one != other:
+            elif one != other and name != "_ws.expert.severity":
                 yield f"tshark, frame {old[0]}: {name} {one} became {other}"
 
 
-def _words(text: str) -> list[str]:
-    return re.sub(r"(0x)?[0-9a-f]*[0-9][0-9a-f]*", "0", text).split(",")
+def _serious(severities: str, messages: str) -> Counter[str]:
+    """What is more than chat, which quotes request lines. Numbers in it may be others."""
+    said = zip(severities.split("\x1e"), messages.split("\x1e"), strict=False)
+    return Counter(
+        re.sub(r"(0x)?[0-9a-f]*[0-9][0-9a-f]*", "0", text) for level, text in said if level and int(level) > CHAT
+    )
 
 
 def main(names: list[str]) -> int:
     """Check all of them; gives the number of captures with complaints."""
     happened: Counter[str] = Counter()
     bad = unlike = 0
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as folder:
         for name in names:
-            path, folder = Path(name), Path(made)
-            word, said = checked(path, folder)
-            copy = folder / "copy"
-            if copy.exists() and copy.read_bytes() != path.read_bytes():
-                unlike += 1
-                if not word.startswith("stopped"):
-                    said += new_complaints(path, copy)
+            word, said, differs = examined(Path(name), Path(folder))
             happened[re.sub(r", [0-9]+ identifiers", "", word)] += 1
+            unlike += differs
             bad += bool(said)
-            for complaint in said:
-                print(f"{path.name}: {complaint}", flush=True)
-    print(f"{len(names)} captures, {unlike} copies differ, {bad} with complaints")
+            lines = [word] if differs else []
+            for line in (*lines, *said):
+                say(f"{Path(name).name}: {line}")
+    say(f"{len(names)} captures, {unlike} copies differ, {bad} with complaints")
     for word, count in happened.most_common():
-        print(f"{count:5} {word}")
+        say(f"{count:5} {word}")
     return bad
+
+
+def examined(path: Path, folder: Path) -> tuple[str, list[str], bool]:
+    """All of it, tshark included: what happened, the complaints, and whether the copy says something else."""
+    word, said = checked(path, folder)
+    copy = folder / "copy"
+    # A copy ends where its original could not be read any further.
+    differs = copy.exists() and not path.read_bytes().startswith(copy.read_bytes())
+    if differs and not word.startswith("stopped"):
+        said += new_complaints(path, copy)
+    return word, said, differs
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
