@@ -28,6 +28,7 @@ from leakscan.reading import Reading
 from leakscan.redaction.finding import EVERYWHERE, Findings
 from leakscan.redaction.job import Wanted, find
 from leakscan.series import series
+from leakscan.sources import content
 
 MIN_CHARS = 7
 CHAT = 0x200000
@@ -215,7 +216,7 @@ def examined(path: Path, folder: Path) -> tuple[str, list[str], bool]:
     word, said = checked(path, folder)
     copy = folder / "copy"
     # A copy ends where its original could not be read any further.
-    differs = copy.exists() and not path.read_bytes().startswith(copy.read_bytes())
+    differs = copy.exists() and not b"".join(content(str(path))).startswith(copy.read_bytes())
     if differs and not word.startswith("stopped"):
         said += new_complaints(path, copy)
     return word, said, differs
