@@ -1,8 +1,9 @@
 """What must hold of any capture and its copy, asked with means that redact does not use itself.
 
-    python -m tests.redaction.whole CAPTURE...
+    python -m tests.redaction.whole [--planted] CAPTURE...
 
-In: captures. Out: for each what happened, and every complaint: a request that differs in more than replaced values, an
+In: captures; with --planted some words of each one's requests are given to redact as known values, as if they were
+somebody's. Out: for each what happened, and every complaint: a request that differs in more than replaced values, an
 original that is left in any encoding, something that tshark complains of only in the copy. State: a folder for copies.
 """
 
@@ -20,8 +21,10 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 from leakscan import cli
+from leakscan.known import Known
 from leakscan.losses import Losses
 from leakscan.model import Message
 from leakscan.reading import Reading
@@ -32,6 +35,8 @@ from leakscan.sources import content
 
 MIN_CHARS = 7
 CHAT = 0x200000
+PLANTED = 5
+WORD = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{9,40}(?![0-9A-Za-z])")
 CHECKS = [f"-o{name}:TRUE" for name in ("ip.check_checksum", "tcp.check_checksum", "udp.check_checksum")]
 FIELDS = ["frame.number", "frame.len", "frame.time_epoch", "frame.protocols", "_ws.expert.severity", "_ws.expert.message",
           "ip.checksum.status", "tcp.checksum.status", "udp.checksum.status"]  # fmt: skip
@@ -45,10 +50,11 @@ def redacted(path: Path, out: Path, *flags: str) -> tuple[int, str]:
     return code, said.getvalue()
 
 
-def checked(path: Path, folder: Path, *flags: str) -> tuple[str, list[str]]:
+def checked(path: Path, folder: Path, known: Path | None = None) -> tuple[str, list[str]]:
     """Redact one capture: what happened, in a word, and the complaints. The copy is `folder`/copy, if there is one."""
     out = folder / "copy"
     out.unlink(missing_ok=True)
+    flags = () if known is None else ("--known", str(known))
     code, said = redacted(path, out, *flags)
     happened, dropped = "copied", False
     if code == 1:
@@ -60,9 +66,21 @@ def checked(path: Path, folder: Path, *flags: str) -> tuple[str, list[str]]:
         return f"refused: {said.strip().rpartition(': ')[2]}", []
     if code not in (0, 3):
         return f"exit {code}", [said.strip() or f"exit {code}"]
-    findings = find(str(path), Losses(), Wanted())
+    findings = find(str(path), Losses(), Wanted(None if known is None else Known.load(str(known))))
     complaints = list(left(findings, out)) + ([] if dropped else list(different(path, out, findings)))
     return f"{happened}, {len(findings.identities)} identifiers", complaints
+
+
+def planted(path: Path, folder: Path) -> Path | None:
+    """A file of known values: words with a digit out of a capture's requests; None when there are none."""
+    lines = [f"{message.target} {message.headers}" for message in messages(path)]
+    words = sorted({word for line in lines for word in WORD.findall(line) if any(char.isdigit() for char in word)})
+    if not words:
+        return None
+    chosen = Random(path.name).sample(words, min(PLANTED, len(words)))
+    file = folder / "known.toml"
+    file.write_text("".join(f'[[known]]\nkind = "subscriber_token"\nvalue = "{word}"\n' for word in chosen))
+    return file
 
 
 # -- requests --------------------------------------------------------------------------------------------------------
@@ -194,11 +212,15 @@ def _serious(severities: str, messages: str) -> Counter[str]:
 
 def main(names: list[str]) -> int:
     """Check all of them; gives the number of captures with complaints."""
+    plant, names = "--planted" in names, [name for name in names if name != "--planted"]
     happened: Counter[str] = Counter()
     bad = unlike = 0
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
-            word, said, differs = examined(Path(name), Path(folder))
+            known = planted(Path(name), Path(folder)) if plant else None
+            if plant and known is None:
+                continue
+            word, said, differs = examined(Path(name), Path(folder), known)
             happened[re.sub(r", [0-9]+ identifiers", "", word)] += 1
             unlike += differs
             bad += bool(said)
@@ -211,9 +233,9 @@ def main(names: list[str]) -> int:
     return bad
 
 
-def examined(path: Path, folder: Path) -> tuple[str, list[str], bool]:
+def examined(path: Path, folder: Path, known: Path | None = None) -> tuple[str, list[str], bool]:
     """All of it, tshark included: what happened, the complaints, and whether the copy says something else."""
-    word, said = checked(path, folder)
+    word, said = checked(path, folder, known)
     copy = folder / "copy"
     # A copy ends where its original could not be read any further.
     differs = copy.exists() and not b"".join(content(str(path))).startswith(copy.read_bytes())
