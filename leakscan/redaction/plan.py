@@ -10,15 +10,17 @@ that is too short to be told from chance is a needle together with the name befo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from leakscan.detectors import detect
 from leakscan.known import HASHED
 from leakscan.losses import Losses
 from leakscan.model import Field, Match
 from leakscan.redaction.addresses import Addresses
+from leakscan.redaction.edits import Edit, applied
 from leakscan.redaction.fakes import Fakes, Identity, scrambled_like, spelled
 from leakscan.redaction.finding import EVERYWHERE, MAX_TEXT_CHARS, Findings, Found
 from leakscan.redaction.forms import digests, forms
@@ -72,12 +74,41 @@ def plan(findings: Findings, key: bytes, addresses: Addresses | None = None, sai
         if identity.kind in EVERYWHERE:
             for form in forms(identity, fakes.of(identity)):
                 made.needles.add(form.old, form.new, whole=form.whole, tail=form.tail)
-    for found, rewritten_text in texts:
-        _add_field(made, found, rewritten_text, said)
+    pairs = [pair for found, text in texts for pair in _pairs(made, found, text, said)]
+    everything = _with_pairs(made.needles, pairs)
+    for pair in pairs:
+        made.needles.add(pair.old, _swept(pair.new, everything), pair.anchor_end)
     return made
 
 
-def _add_field(made: Plan, found: Found, text: str | None, said: Detect) -> None:
+class Pair(NamedTuple):
+    """A field's text, perhaps with what is around it, and what it becomes."""
+
+    old: bytes
+    new: bytes | None
+    anchor_end: int | None = None
+
+
+def _with_pairs(needles: Needles, pairs: Iterable[Pair]) -> Needles:
+    """All of them, for a search in what they become."""
+    both = needles.copy()
+    for pair in pairs:
+        both.add(pair.old, pair.new, pair.anchor_end)
+    return both
+
+
+def _swept(new: bytes | None, needles: Needles) -> bytes | None:
+    """A replacement without the originals of others: a longer needle is all that is replaced where it stands. One value
+    found in a cookie, another that nobody looks for there, or that is its name."""
+    hits = needles.search(new) if new is not None else ()
+    if new is None or not hits:
+        return new
+    edits = [Edit(0, hit.start, hit.new, hit.size, hit.size) for hit in sorted(hits, key=lambda hit: -hit.size)]
+    made = applied(new, edits)
+    return None if made is None else bytes(made)
+
+
+def _pairs(made: Plan, found: Found, text: str | None, said: Detect) -> Iterator[Pair]:
     where = found.where
     old = where.value.encode("latin-1", "replace")
     left = [] if text is None else said([replace_value(where, text)])
@@ -92,10 +123,10 @@ def _add_field(made: Plan, found: Found, text: str | None, said: Detect) -> None
         made.refused.append(Refusal(found.frame, where.place, where.name, found.matches[0][0].kind, why))
         return
     if found.is_telling:
-        made.needles.add(old, instead)
+        yield Pair(old, instead)
     for before, after in found.contexts:
         around = None if instead is None else before + instead + after
-        made.needles.add(before + old + after, around, max(KEY_BYTES, len(before) + len(old)))
+        yield Pair(before + old + after, around, max(KEY_BYTES, len(before) + len(old)))
     if not found.contexts and not found.is_telling:
         why = "where it stands cannot be told from chance"
         made.refused.append(Refusal(found.frame, where.place, where.name, found.matches[0][0].kind, why))

@@ -205,9 +205,7 @@ def new_complaints(path: Path, out: Path) -> Iterator[str]:
 def _serious(severities: str, messages: str) -> Counter[str]:
     """What is more than chat, which quotes request lines. Numbers in it may be others."""
     said = zip(severities.split("\x1e"), messages.split("\x1e"), strict=False)
-    return Counter(
-        re.sub(r"0x[0-9a-f]+|[0-9]+", "0", text) for level, text in said if level and int(level) > CHAT
-    )
+    return Counter(re.sub(r"0x[0-9a-f]+|[0-9]+", "0", text) for level, text in said if level and int(level) > CHAT)
 
 
 def main(names: list[str]) -> int:
