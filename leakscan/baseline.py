@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from leakscan.errors import FileMistake
 from leakscan.fingerprint import registrable_domain
-from leakscan.show import redact
+from leakscan.show import HIDDEN, redact
 from leakscan.tomlfile import nearest, read_text
 
 SCHEMA = 1
@@ -93,7 +93,8 @@ class Baseline:
 
 def made(row: Json) -> Entry:
     """The entry of a row of `behaviours`, without what depends on the run."""
-    domain = registrable_domain(row["hosts"][0]) if row["hosts"] else ""
+    named = [host for host in row["hosts"] if host != HIDDEN]  # those of a report may be unnamed, in part
+    domain = registrable_domain((named or row["hosts"] or [""])[0])
     return Entry(row["rule"], row["place"], redact(row["name"]).lower(), domain, row["fingerprint"])
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from leakscan.tomlfile import TomlFile
+from leakscan.tomlfile import TomlFile, is_there
 
 FILE, PROJECT = "leakscan.toml", "pyproject.toml"
 PREFIX = "LEAKSCAN_"
@@ -58,7 +58,7 @@ def _table(named: str | None, environment: Mapping[str, str]) -> tuple[str, dict
     if named is not None:
         return named, _read(named) if named else {}
     for name in (FILE, PROJECT):
-        table = _read(name) if Path(name).is_file() else {}
+        table = _read(name) if is_there(name) else {}
         if table:
             return name, table
     return "", {}

@@ -2,8 +2,8 @@
 
 In: captures and settings, as for spine.Scan. Out: the same leaks in the same order, the same summary. First every
 capture is read for its last time (which captures are one series depends on it), then every series is scanned by a
-worker; what the workers found is put together in the order of the series. State: results that wait for their turn; the
-leaks in them lie on the disk, masked like any result, in a folder that goes with the scan.
+worker, small ones together; what the workers found is put together in the order of the series. State: results that wait
+for their turn; the leaks in them lie on the disk, masked like any result, in a folder that goes with the scan.
 """
 
 from __future__ import annotations
@@ -26,27 +26,36 @@ from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses
 from leakscan.model import Leak
 from leakscan.reading import Reading
-from leakscan.series import joined, last_time, plan
+from leakscan.series import bundles, joined, last_time, plan
+from leakscan.sources.stream import STDIN
 from leakscan.spine import Scan, Settings
 from leakscan.summary import Summary
 
 #: Below this many bytes in all the workers' start costs more than they save; a number of jobs that is given is obeyed.
 MIN_BYTES = 64 << 20
+#: Small series go to a worker together until they are worth a message: so many bytes, or less where all would not
+#: have enough to do.
+BUNDLE_BYTES = 16 << 20
+BUNDLES_PER_JOB = 8
 GRACE_SECONDS = 10
 
 
 class _Work(NamedTuple):
-    names: list[str]  # one series
+    series: list[list[str]]  # one, or small ones together
     settings: Settings
     concealer: Concealer
     sieve: bool
     spool: str  # file for the leaks
 
+    @property
+    def names(self) -> list[str]:
+        return [name for names in self.series for name in names]
+
 
 def jobs_for(names: Sequence[str], wanted: int | None) -> int:
     """How many workers: as wanted, at most one a capture; 1 where more would not pay, and where a pipe is read."""
     paths = [Path(name) for name in names]
-    if not all(path.is_file() for path in paths):
+    if STDIN in names or not all(path.is_file() for path in paths):
         return 1
     if wanted is None:
         wanted = os.cpu_count() or 1 if sum(path.stat().st_size for path in paths) >= MIN_BYTES else 1
@@ -87,9 +96,11 @@ class Fleet:
         self._exit.callback(pool.shutdown, cancel_futures=True)
         folder = self._exit.enter_context(tempfile.TemporaryDirectory(prefix="leakscan-"))
         times = dict(zip(self._names, pool.map(last_time, self._names), strict=True))
-        for number, names in enumerate(plan(self._names, times)):
+        sizes = {name: Path(name).stat().st_size for name in self._names}
+        least = min(BUNDLE_BYTES, sum(sizes.values()) // (BUNDLES_PER_JOB * self._jobs))
+        for number, bundle in enumerate(bundles(plan(self._names, times), sizes, least)):
             spool = str(Path(folder) / str(number))
-            work = _Work(names, self._settings, self._whole.concealer, self._sieve, spool)
+            work = _Work(bundle, self._settings, self._whole.concealer, self._sieve, spool)
             self._results.append((work, pool.submit(_scan, work)))
         yield from self._collected(None)
 
@@ -138,7 +149,8 @@ def _become_worker() -> None:
 def _scan(work: _Work) -> Summary:
     """One series: leaks into the spool, the rest as the result; interrupted, what there is."""
     losses = Losses()
-    reading = Reading([joined(work.names, losses)], losses, work.sieve, work.settings.responses, work.settings.bodies)
+    batches = [joined(names, losses) for names in work.series]
+    reading = Reading(batches, losses, work.sieve, work.settings.responses, work.settings.bodies)
     scan = Scan(reading, work.names, work.settings, work.concealer)
     gate = Gate()
     descriptor = os.open(work.spool, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -2,7 +2,7 @@
 
 Comes in: the summary (its `behaviours` and losses, nothing else) and the rules: policy, baseline, ignore file,
 thresholds. Goes out: the same summary in which every behaviour has `counts`, `covered_by` and `why`, with the sum under
-`gate`. Exit code, formats, `--explain` and the lines on stderr read that. State: none.
+`gate`. Exit code, formats, `--explain` (explain.py) and the lines on stderr read that. State: none.
 
 Policy verdicts are given to each leak when it is made (policy.py); what became of all leaks of a behaviour is read
 here.
@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 from leakscan import ignores as ignore_file
@@ -26,6 +25,7 @@ from leakscan.losses import UNREAD
 from leakscan.model import SEVERITIES
 from leakscan.policy import ALLOWED, Policy
 from leakscan.show import redact
+from leakscan.tomlfile import is_there
 
 Json = dict[str, Any]
 
@@ -121,21 +121,6 @@ def notes(summary: Json) -> Iterator[str]:
     if gate["ignores"] is not None:
         yield from _named(gate["ignores"], "unused", "entry {number} fits nothing ({what})")
         yield from _named(gate["ignores"], "expired", "entry {number} expired on {expires} ({what})")
-
-
-def explanations(summary: Json) -> Iterator[str]:
-    """One line for each behaviour: whether it counts, and why."""
-    for row in [*summary["behaviours"], *filter(None, [summary["folded"]])]:
-        if row["fingerprint"] is None:
-            what = "behaviours past the bound"
-        else:
-            what = f"{row['place']} {row['name']} to {', '.join(row['hosts'][:3])} [{row['fingerprint']}]"
-        verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in row["verdicts"].items())
-        verb = "counts" if row["counts"] else "does not count"
-        yield f"{verb}: {row['severity']} {row['confidence']} {what}: {row['why']} (leaks: {verdicts})"
-    hidden = summary["coverage"]["losses"]["other"].get("leaks.not-shown", 0)
-    if hidden:
-        yield f"does not count: {hidden:,} leaks below --min-confidence, not shown"
 
 
 #: What may cover a behaviour, in the order in which they are asked.
@@ -292,4 +277,4 @@ def _at_least(severity: str, least: str) -> bool:
 def _found(given: str | None, usual: str) -> str | None:
     if given is not None:
         return given or None
-    return usual if Path(usual).is_file() else None
+    return usual if is_there(usual) else None

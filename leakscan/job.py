@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from leakscan.conceal import read_key
 from leakscan.errors import UsageError
+from leakscan.explain import Explanation
 from leakscan.filenames import shown_name
 from leakscan.formats import FORMATS, SHARED, Look, Writer
-from leakscan.gate import Rules, day, explanations, found_files, in_use, judge, notes
+from leakscan.gate import Rules, day, found_files, in_use, judge, notes
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
 from leakscan.model import Message
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from leakscan.fleet import Fleet
     from leakscan.known import Known
     from leakscan.spine import Scan, Settings
+    from leakscan.split.scan import SplitScan
+    from leakscan.split.worker import Setup
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
 VALUES_SHOWN = "warning: values are shown: the result is personal data"
@@ -91,6 +94,7 @@ class Options(ResultOptions):
     until: str | None = None
     max_drops: float | None = None
     evidence: str | None = None
+    verbose: bool = False
 
 
 def analyse(options: Options) -> int:
@@ -102,7 +106,8 @@ def analyse(options: Options) -> int:
         losses = Losses(partial(warn, progress.say))
         names = expand(options.captures, losses)
         gate = Gate()
-        reading = _reading(options, names, losses, gate, progress, stack)
+        divided = _divided(options, names, losses, gate, progress, stack, files, rules)
+        reading = None if divided else _reading(options, names, losses, gate, progress, stack)
         live = "-" in names
         writers = open_writers(stack, options, wanted, live)
         if options.show_values:
@@ -114,7 +119,9 @@ def analyse(options: Options) -> int:
 
         settings = settings_of(options, files, rules)
         scan: Scan | Fleet
-        if reading is None:
+        if divided is not None:
+            scan = divided
+        elif reading is None:
             from leakscan.fleet import Fleet, jobs_for
 
             scan = Fleet(names, losses, settings, jobs_for(names, options.jobs), gate, progress.advance, options.sieve)
@@ -125,6 +132,8 @@ def analyse(options: Options) -> int:
             writers.append(pack)
         stopped = run(scan, writers, losses, live, gate)
         progress.stop()
+        if options.verbose and divided is not None:
+            progress.say(divided.remark)
         scan.summary.max_drops = options.max_drops
         summary = finish(scan.summary.to_dict(), rules, writers, options, progress.say)
         if pack is not None and not options.quiet:
@@ -177,6 +186,8 @@ def open_writers(
         writers.append(FORMATS[format_name](file.stream, look._replace(live=at_once)))
     if not (options.quiet and wanted):
         writers.append(FORMATS[options.format](sys.stdout, _on_stdout(look, options)))
+    if options.explain:
+        writers.append(Explanation())
     return writers
 
 
@@ -191,9 +202,10 @@ def finish(
     if not options.quiet:
         for note in notes(summary):
             say(note)
-    if options.explain:
-        for line in explanations(summary):
-            say(line)
+    for writer in writers:
+        if isinstance(writer, Explanation):
+            for line in writer.lines(summary):
+                say(line)
     if not options.quiet:
         say(_outcome(summary))
     return summary
@@ -260,6 +272,30 @@ def settings_of(options: Options, files: Files, rules: Rules) -> Settings:
         since_ns=files.since_ns,
         until_ns=files.until_ns,
     )
+
+
+def _divided(
+    options: Options,
+    names: Sequence[str],
+    losses: Losses,
+    gate: Gate,
+    progress: Progress,
+    stack: ExitStack,
+    files: Files,
+    rules: Rules,
+) -> SplitScan | None:
+    """A scan of captures each of which many workers share, where that pays."""
+    from leakscan import split  # late: see `analyse`
+
+    if options.responses or options.evidence is not None or not options.sieve or not split.pays(names, options.jobs):
+        return None
+    from leakscan.split.pool import Pool
+    from leakscan.split.scan import SplitScan
+
+    def start(setup: Setup) -> Pool:
+        return stack.enter_context(Pool(split.workers(options.jobs), gate, setup))
+
+    return SplitScan(names, losses, settings_of(options, files, rules), start, gate, progress.advance)
 
 
 def _reading(
@@ -366,8 +402,9 @@ def _repository() -> tuple[str, str]:
     """The root of the repository we are in, and the working folder below it; without one, the folder is the root."""
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / ".git").exists():
-            return str(folder), str(here.relative_to(folder))
+        with suppress(OSError):  # this user may not look there
+            if (folder / ".git").exists():
+                return str(folder), str(here.relative_to(folder))
     return str(here), ""
 
 

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from leakscan.baseline import Baseline
@@ -32,7 +31,7 @@ from leakscan.show import is_address, redact, show
 from leakscan.sources import expand
 from leakscan.spine import Scan, Settings
 from leakscan.times import moment_ns
-from leakscan.tomlfile import nearest
+from leakscan.tomlfile import is_there, nearest
 
 Json = dict[str, Any]
 
@@ -50,7 +49,7 @@ def write_baseline(
     judging = None if policy is None else Policy.load(policy)
     settings = Settings(min_confidence=min_confidence, policy=judging, policy_name=policy)
     rules = Rules(policy=judging, policy_name=policy, today=day(today), **found_files("", ignore_file))
-    before = Baseline.load(output) if Path(output).is_file() else Baseline({})
+    before = Baseline.load(output) if is_there(output) else Baseline({})
     with Progress(False) as progress:
         gate = Gate()
         try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Column = NDArray[np.int64]
+    Buffer = bytearray | bytes | memoryview
 
 _PORTS = struct.Struct("!HH")
 
@@ -40,13 +41,14 @@ class FrameBatch(NamedTuple):
     """Many frames at once, as columns over one buffer. The buffer is reused: valid until the next is asked for."""
 
     origin: Origin
-    buffer: bytearray | bytes
+    buffer: Buffer
     start: Column  # offset of each frame's first byte in buffer
     captured: Column  # bytes of it that are there
     wire: Column  # bytes it had on the wire
     time_ns: Column
     first_frame: int  # number of the first frame
     base: int = 0  # where the buffer's first byte stands in the capture, decompressed
+    sifted: object = None  # sieve.Sifted, if another process has made that of it
 
 
 #: Outermost tunnel a packet came through; the position in this table is the first byte of a direction's key, so that

@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 CAP_NET_RAW = 13  # capabilities(7)
 ADMIN_PATH = ":/usr/sbin:/sbin"  # where setcap lies, and ordinary users do not look
+#: What engines leave in a container for programs to see.
+MARKS = ("/.dockerenv", "/run/.containerenv", "/var/run/secrets/kubernetes.io")
 
 
 class Permission(NamedTuple):
@@ -35,14 +37,19 @@ def permission() -> Permission:
     try:
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
     except PermissionError:
-        return _refused(_status("/proc/self/status"), os.path.realpath(sys.executable))
+        named = os.environ.get("container")  # noqa: SIM112  (as systemd and podman write it)
+        contained = named is not None or any(map(os.path.exists, MARKS))
+        return _refused(_status("/proc/self/status"), os.path.realpath(sys.executable), contained)
     except OSError as error:
         return Permission(False, f"no packet socket: {os.strerror(error.errno or 0)}", "a kernel with CONFIG_PACKET")
     return Permission(True, "", "")
 
 
-def _refused(status: dict[str, str], interpreter: str) -> Permission:
-    """Why, and what helps: a capability of the file only where it would take effect."""
+def _refused(status: dict[str, str], interpreter: str, contained: bool = False) -> Permission:
+    """Why, and what helps: a capability of the file only where it would take effect. `contained`: this is a container;
+    there engines give capabilities to the superuser alone, who needs no other.
+    """
+    as_root = "--user 0 " if os.geteuid() else ""
     bounding, effective = (int(status.get(name, "0"), 16) >> CAP_NET_RAW & 1 for name in ("CapBnd", "CapEff"))
     why = "the process lacks CAP_NET_RAW"
     if effective:
@@ -55,8 +62,15 @@ def _refused(status: dict[str, str], interpreter: str) -> Permission:
         return Permission(
             False,
             f"{why}, and no process in this container can have it",
-            "start the container with it: docker run --cap-add=NET_RAW ... (Kubernetes: "
+            f"start the container with it: docker run {as_root}--cap-add=NET_RAW ... (Kubernetes: "
             "securityContext.capabilities.add: [NET_RAW])",
+        )
+    if contained and as_root:
+        return Permission(
+            False,
+            f"{why}, which engines give to no other user of a container than root",
+            "start the container as that, with no other capability: docker run --user 0 --cap-drop=ALL "
+            "--cap-add=NET_RAW ... (Kubernetes: securityContext.runAsUser: 0)",
         )
     if status.get("NoNewPrivs", "0") != "0":
         return Permission(

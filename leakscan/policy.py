@@ -106,6 +106,11 @@ class Policy:
             return Recipient(NOT_ALLOWED)
         return Recipient(VERDICTS[best[0]], best[2].name, best[2].purpose)
 
+    def turns(self, first_ns: int, last_ns: int) -> list[int]:
+        """Moments that stand for a span of time: its ends, and whenever an entry's validity begins or ends in it."""
+        edges = {edge for partner in self.partners for edge in (partner.from_ns, partner.until_ns)}
+        return sorted({first_ns, last_ns, *(edge for edge in edges if first_ns < edge <= last_ns)})
+
     def naming(self, host: str) -> tuple[Partner, ...]:
         """The partners of which a host pattern fits; `host` is lower case without a port."""
         found = self._remembered.get(host)

@@ -6,7 +6,7 @@ captures of a series and end with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from leakscan.bodies import Bodies
@@ -30,8 +30,9 @@ class Reading:
         sieve: bool = True,
         responses: bool = False,
         bodies: bool = False,
+        multipliers: Sequence[int] = (),
     ) -> None:
-        """`responses`, `bodies`: read those of requests, too."""
+        """`responses`, `bodies`: read those of requests, too. `multipliers`: those that batches were sifted with."""
         self.losses = losses
         self.coverage = Coverage()
         self.neighbours = Neighbours()
@@ -39,6 +40,7 @@ class Reading:
         self._sieve = sieve
         self._responses = responses
         self._bodies = bodies
+        self._multipliers = multipliers
 
     def messages(self) -> Iterator[Message]:
         """Every HTTP request, in the order in which their heads become complete, or their bodies, if asked for."""
@@ -71,7 +73,8 @@ class Reading:
         from leakscan.sieve import Sieve  # late: whoever is given heads needs no numpy
 
         coverage, losses = self.coverage, self.losses
-        verdicts, decoder = Verdicts(responses is not None), Decoder(losses, self.neighbours)
+        verdicts = Verdicts(responses is not None, self._multipliers)
+        decoder = Decoder(losses, self.neighbours)
         segments = Sieve(decoder, verdicts, coverage, losses, self._sieve).segments(batches)
         if responses is not None:
             segments = responses.watch(segments)

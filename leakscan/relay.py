@@ -28,6 +28,7 @@ from leakscan.losses import Losses, Problem
 from leakscan.model import Coverage, Head, Origin
 from leakscan.reading import Reading
 from leakscan.series import series
+from leakscan.sources.stream import STDIN
 
 #: Below this many bytes a second process costs more than it saves.
 MIN_BYTES = 8 << 20
@@ -40,7 +41,7 @@ _Send = Callable[[int, Any], None]
 
 def pays(names: Sequence[str], jobs: int | None) -> bool:
     """Whether a second process is wanted, possible, and worth its start."""
-    if jobs == 1 or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
+    if STDIN in names or jobs == 1 or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
         return False
     paths = [Path(name) for name in names]
     return all(path.is_file() for path in paths) and sum(path.stat().st_size for path in paths) >= MIN_BYTES

@@ -11,30 +11,28 @@ subscribers are a range, from the most that one key tells apart to the sum of al
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 from leakscan import __version__
 from leakscan.conceal import Concealer, read_key
-from leakscan.distinct import stable_hash
 from leakscan.errors import FileMistake, UsageError
 from leakscan.filenames import shown_name
 from leakscan.formats.writer import Writer
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.job import ResultOptions, finish, gate_rules, open_writers, wanted_outputs
-from leakscan.model import CONFIDENCES, Recipient
-from leakscan.policy import NO_POLICY, VERDICTS, Policy
+from leakscan.model import CONFIDENCES
+from leakscan.policy import Policy
 from leakscan.progress import Progress
-from leakscan.results import SCHEMA, SEVERAL, Found, Result, Settled, row_places
-from leakscan.spine import Settings
+from leakscan.results import SCHEMA, SEVERAL, Found, Result, row_places
+from leakscan.spine import OWN_CENTRE, Settings
 from leakscan.summary import Summary
-from leakscan.tally import Sighting
+from leakscan.tally import PERSONAL, Around
+from leakscan.unlined import Unlined
 
 MAX_KEYS = 256
-#: Into so many at most leaks without a line are parted, for subscribers and hosts to be counted.
-MAX_SIGHTINGS = 2048
 
 Json = dict[str, Any]
 
@@ -46,6 +44,7 @@ class ReportOptions(ResultOptions):
     results: Sequence[str]
     min_confidence: str
     pseudonym_key: str | None
+    max_drops: float | None = None
 
 
 def report(options: ReportOptions) -> int:
@@ -58,7 +57,7 @@ def report(options: ReportOptions) -> int:
     try:
         with Progress(False) as progress, ExitStack() as stack, gate.interruptible():
             results = opened(options.results)
-            merged = Merged(results, settings, Concealer(key))
+            merged = Merged(results, settings, Concealer(key), options.max_drops)
             writers = open_writers(stack, options, wanted, live=False)
             summary = merged.write(writers)
             for remark in summary.get("remarks", ()):
@@ -90,10 +89,14 @@ def opened(paths: Iterable[str]) -> list[Result]:
 class Merged:
     """Several results as one."""
 
-    def __init__(self, results: Sequence[Result], settings: Settings, concealer: Concealer) -> None:
+    def __init__(
+        self, results: Sequence[Result], settings: Settings, concealer: Concealer, max_drops: float | None = None
+    ) -> None:
+        """`max_drops` None: what each result says of it holds."""
         self._results = results
         self._settings = settings
         self._concealer = concealer
+        self._max_drops = max_drops
         self._least = CONFIDENCES.index(settings.min_confidence)
         self._unlined_leaks = 0
         self._all_shown = True
@@ -136,16 +139,22 @@ class Merged:
         rules: dict[str, str] = {}
         for result in self._results:
             part = result.counted()
+            if self._max_drops is not None:
+                part.losses["capture.drops-over"] = 0
             rules.update(result.rules())
-            left_out: Counter[str] = Counter()
-            for found in self._leaks(result, part, left_out):
-                for writer in writers:
-                    writer.leak(found.leak)
-                part.add(found.leak, time_ns=found.time_ns, rotating=found.leak.rotating)
+            unlined = Unlined(result)
+            for found, shown in self._leaks(result, unlined):
+                if shown:
+                    for writer in writers:
+                        writer.leak(found.leak)
+                self._add(part, found, shown)
                 if found.leak.rule in rules:
                     part.explain(found.leak.rule, rules[found.leak.rule])
-            self._unlined(result, part, left_out, rules)
-            self._all_shown &= not left_out
+            for seen in unlined.sightings(part, self._settings.min_confidence, self._settings.policy):
+                part.take(seen)
+                if seen.leak.rule in rules:
+                    part.explain(seen.leak.rule, rules[seen.leak.rule])
+            self._unlined_leaks += unlined.leaks
             for where, said in result.origins().items():
                 self._origins.setdefault(where, []).append(said)
             self._most.update(result.subscribers())
@@ -156,34 +165,29 @@ class Merged:
         """The summary alone."""
         return self.write(())
 
-    def _unlined(self, result: Result, part: Summary, left_out: Mapping[str, int], rules: Mapping[str, str]) -> None:
-        """Count what the result's behaviours have and its lines have not: only its whole could tell."""
-        lined = {row["fingerprint"]: row for row in part.to_dict()["behaviours"]}
-        for settled in result.behaviours():
-            leak, row = settled.leak, lined.get(settled.leak.fingerprint)
-            there = left_out.get(leak.fingerprint, 0) + (row["leaks"] if row else 0)
-            if settled.leaks <= there or CONFIDENCES.index(leak.confidence) < self._least:
-                continue
-            people = max(0, settled.subscribers - (row["subscribers"] if row else 0))
-            self._unlined_leaks += settled.leaks - there
-            for seen in _sightings(settled, settled.leaks - there, people, result.run.key_id, self._settings.policy):
-                part.take(seen)
-            if leak.rule in rules:
-                part.explain(leak.rule, rules[leak.rule])
-
-    def _leaks(self, result: Result, part: Summary, left_out: Counter[str]) -> Iterator[Found]:
-        """The leaks of one result that are shown, under the policy that holds now."""
+    def _leaks(self, result: Result, unlined: Unlined) -> Iterator[tuple[Found, bool]]:
+        """The leaks of one result under the policy that holds now, and whether they are shown."""
         policy = self._settings.policy
         for found in result.leaks(self._concealer):
-            if CONFIDENCES.index(found.leak.confidence) < self._least:
-                part.losses["leaks.not-shown"] += 1
-                left_out[found.leak.fingerprint] += 1
-            else:
-                yield found if policy is None else _judged(found, policy)
+            unlined.line(found.leak)
+            shown = CONFIDENCES.index(found.leak.confidence) >= self._least
+            self._all_shown &= shown
+            yield found if policy is None else _judged(found, policy), shown
+
+    def _add(self, part: Summary, found: Found, shown: bool) -> None:
+        """Count it; what is not shown waits, as in a scan, for the whole to make more of it."""
+        leak = found.leak
+        if not shown:
+            part.losses["leaks.not-shown"] += 1
+            if leak.identifier not in PERSONAL:
+                return
+            part.resume_request(alone=False)
+        part.add(leak, time_ns=found.time_ns, rotating=leak.rotating, around=Around(shown=shown))
 
     def _whole(self, groups: list[Summary]) -> Json:
         rows = [group.to_dict() for group in groups]
         whole = Summary()
+        whole.max_drops = self._max_drops
         for group in groups:
             whole.merge(group)
         summary = whole.to_dict()
@@ -219,44 +223,23 @@ class Merged:
                 yield f"results made with different {flag}: their leaks cannot be compared"
         if summary["coverage"]["losses"]["other"].get("summary.hosts-folded"):
             yield "requests to hosts that had no row in their result are counted as (other)"
+        if any(self._least < CONFIDENCES.index(run.settings["min_confidence"]) for run in runs):
+            yield "results were made with a higher --min-confidence: what is less sure is not in them"
         if any(self._least > CONFIDENCES.index(run.settings["min_confidence"]) for run in runs):
             yield "leaks were left out by --min-confidence: requests with no other leak still count as leaking"
         if self._settings.policy is not None:
             yield "hosts are judged by the policy as results have them: a number in a host's name is ... there"
+            if self._unlined_leaks:
+                yield "of leaks without a line the server's address is not known: no entry with addresses allows them"
 
 
 def _judged(found: Found, policy: Policy) -> Found:
+    """The operator's own centre for multimedia messages needs no policy."""
     leak = found.leak
+    if leak.recipient == OWN_CENTRE:
+        return found
     recipient = policy.recipient(leak.host, leak.server, leak.identifier, found.time_ns)
     return found._replace(leak=replace(leak, recipient=recipient))
-
-
-def _sightings(settled: Settled, leaks: int, people: int, key: str, policy: Policy | None) -> Iterator[Sighting]:
-    """So many leaks of so many people, of which no more is known than what the summary says of all of them."""
-    hosts = settled.hosts or [settled.leak.host]
-    count = max(1, min(leaks, max(people, len(hosts)), MAX_SIGHTINGS))
-    leak = replace(settled.leak, recipient=_recipient(settled, hosts, policy))
-    for number in range(count):
-        host = hosts[number % len(hosts)]
-        yield Sighting(
-            leak=replace(leak, host=host),
-            time_ns=settled.first_ns if number == 0 else settled.last_ns,
-            rotating=not people,
-            # The same for all results under a key: together they are at least as many as in one of them.
-            value=stable_hash(f"{key} {leak.fingerprint} {number % max(1, people)}"),
-            host=host,
-            host_hash=stable_hash(host),
-            raised=settled.raised,
-            leaks=1 if number < count - 1 else leaks - count + 1,
-        )
-
-
-def _recipient(settled: Settled, hosts: list[str], policy: Policy | None) -> Recipient:
-    """The worst verdict: of all hosts under the policy that holds now, else of those that there were."""
-    if policy is not None:
-        judged = [policy.recipient(host, "", settled.leak.identifier, settled.last_ns) for host in hosts]
-        return max(judged, key=lambda recipient: VERDICTS.index(recipient.verdict))
-    return Recipient(max(settled.verdicts, key=VERDICTS.index, default=NO_POLICY))
 
 
 def _only(values: Iterable[str]) -> str:

@@ -25,9 +25,10 @@ from leakscan.model import CONFIDENCES, SEVERITIES, Carrier, Coverage, Leak, Rec
 from leakscan.policy import VERDICTS
 from leakscan.show import HIDDEN, is_address, redact
 from leakscan.summary import OTHER_HOSTS, Counted, Summary
-from leakscan.tally import UNATTRIBUTED, commonest
+from leakscan.tally import UNATTRIBUTED
 from leakscan.timeline import MAX_CELLS, STEPS, Timeline
 from leakscan.times import ALWAYS, NEVER, rfc3339_ns
+from leakscan.tomlfile import is_there
 
 SCHEMA = 1
 MAX_LINE_BYTES = 64 << 20
@@ -48,8 +49,8 @@ _KEY_ID = re.compile(r"(?:key|run):[a-z2-7]{8}|several")
 _CLIENT = re.compile(r"ip:(?=[2-7]*[a-z])[a-z2-7]{12}")
 _PSEUDONYM = re.compile(r"[a-z_]{1,40}:(?=[2-7]*[a-z])[a-z2-7]{12}")
 _CATALOGUE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9a-f]{12}")
-_KIND = re.compile(r"[a-z_]{1,40}")
-_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,199}")
+KIND = re.compile(r"[a-z_]{1,40}")
+RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]{0,199}")
 _CODE = re.compile(r"[0-9]{2,3}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 #: Counted anew from what is read: hosts without a row, behaviours past the bound.
@@ -74,20 +75,6 @@ class Found(NamedTuple):
 
     leak: Leak
     time_ns: int
-
-
-class Settled(NamedTuple):
-    """A behaviour as the summary has it. What only the whole tells is in it, and in no line: unknown trackers, values
-    that are confirmed elsewhere."""
-
-    leak: Leak  # what its leaks have in common; the first host, the earliest value
-    first_ns: int
-    last_ns: int
-    leaks: int
-    subscribers: int
-    raised: bool
-    hosts: list[str]
-    verdicts: dict[str, int]
 
 
 class Result:
@@ -115,6 +102,8 @@ class Result:
         self._tail = Line(path, self._lines, last)
         if self._lines == 1 or self._tail.row.get("type") != "summary":
             raise self._tail.mistake("the result has no summary: it was cut, or is still being written")
+        if "comparison" in self._tail.row:
+            raise self._tail.mistake("is of two capture points: only compare can say what counts there")
 
     def counted(self) -> Summary:
         """A Summary of all but the leaks: requests, coverage, losses."""
@@ -123,9 +112,9 @@ class Result:
         made.restore(_counted(self._tail))
         return made
 
-    def behaviours(self) -> list[Settled]:
-        """What the summary says of behaviours, which may be more than the leaks' lines do."""
-        return [_settled(line) for line in self._tail.inners("behaviours")]
+    def summary(self) -> Line:
+        """The last line."""
+        return self._tail
 
     def subscribers(self) -> dict[Hashable, int]:
         """Subscribers of every row of the summary, by `row_places`."""
@@ -188,7 +177,7 @@ class Result:
 
 def is_result(path: str) -> bool:
     """Whether a file begins like a result."""
-    if not Path(path).is_file():
+    if not is_there(path):
         return False
     with Path(path).open("rb") as file:
         return file.read(len(BEGINNING)) == BEGINNING
@@ -328,7 +317,7 @@ def _leak(line: Line, concealer: Concealer, shown: bool, spans: list[str]) -> Fo
     if line.choice("type", ("run", "leak", "summary")) != "leak":
         raise line.mistake("type: only leaks stand between a result's first and last line")
     time_ns = line.time("time")
-    identifier, value = line.text("identifier", _KIND), line.text("value")
+    identifier, value = line.text("identifier", KIND), line.text("value")
     place, encoding = line.choice("place", PLACES), line.texts("encoding")
     # What a shown value was decoded from is not in the line: where it may stand, nothing is shown.
     opaque = {place} if shown and encoding else set()
@@ -350,7 +339,7 @@ def _leak(line: Line, concealer: Concealer, shown: bool, spans: list[str]) -> Fo
         target=HIDDEN if "path" in opaque else redact(line.text("target"), spans),
         place=place,
         name=redact(line.text("name"), spans),
-        rule=redact(line.text("rule", _RULE)),
+        rule=redact(line.text("rule", RULE)),
         identifier=identifier,
         value=mask(identifier, value) if shown else remask(identifier, value),
         pseudonym=line.text("pseudonym", _PSEUDONYM),
@@ -370,53 +359,6 @@ def _leak(line: Line, concealer: Concealer, shown: bool, spans: list[str]) -> Fo
     return Found(leak, time_ns)
 
 
-def _settled(line: Line) -> Settled:
-    identifier, hosts = line.text("identifier", _KIND), list(line.texts("hosts"))
-    networks = list(line.inners("network", MAX_ITEMS))
-    bearers = line.counts("bearers", BEARERS)
-    leak = Leak(
-        time=line.text("last_seen"),
-        capture="",
-        frame=0,
-        frame_end=0,
-        client="",
-        client_port=0,
-        server="",
-        server_port=0,
-        teid=None,
-        host=hosts[0] if hosts else HIDDEN,
-        method="",
-        target="",
-        place=line.choice("place", PLACES),
-        name=redact(line.text("name")),
-        rule=redact(line.text("rule", _RULE)),
-        identifier=identifier,
-        value=remask(identifier, line.text_or_none("example") or ""),
-        pseudonym="",
-        encoding=(),
-        confidence=line.choice("confidence", CONFIDENCES),
-        severity=line.choice("severity", SEVERITIES),
-        origin=line.choice("origin", ORIGINS),
-        bearer=commonest(bearers) or "unknown",
-        network=_party(networks[0]) if len(networks) == 1 else None,
-        home_operator=None,
-        recipient=Recipient(),
-        fingerprint=line.text("fingerprint", FINGERPRINT),
-        evidence=(),
-        partial=False,
-    )
-    return Settled(
-        leak=leak,
-        first_ns=line.time("first_seen"),
-        last_ns=line.time("last_seen"),
-        leaks=line.count("leaks"),
-        subscribers=line.count("subscribers"),
-        raised="raised" in line.row and line.count("raised") > 0,
-        hosts=hosts,
-        verdicts=line.counts("verdicts", VERDICTS),
-    )
-
-
 def _recipient(line: Line) -> Recipient:
     partner, purpose = line.text_or_none("partner"), line.text_or_none("purpose")
     return Recipient(
@@ -429,10 +371,10 @@ def _recipient(line: Line) -> Recipient:
 def _carrier(line: Line, key: str) -> Carrier | None:
     if line.get(key) is None:
         return None
-    return _party(line.inner(key))
+    return party(line.inner(key))
 
 
-def _party(inner: Line) -> Carrier:
+def party(inner: Line) -> Carrier:
     return Carrier(
         redact(inner.text("name")),
         inner.text_or_none("country", _COUNTRY),

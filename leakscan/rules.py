@@ -130,6 +130,7 @@ def _as_dict(signature: Signature) -> dict[str, Any]:
         "confidence": signature.confidence,
         "names": [] if signature.pattern else list(signature.names),
         "words": list(signature.words),
+        "unless": list(signature.unless),
         "alone": signature.alone,
         "beside": list(signature.beside),
         "pattern": signature.pattern.pattern if signature.pattern else "",

@@ -9,7 +9,7 @@ earliest. State: how each regular file begins (a pipe begins a series of its own
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from leakscan.losses import Losses
 from leakscan.model import FrameBatch
@@ -19,23 +19,28 @@ MAX_PAUSE_NS = 60 * 10**9
 _DIGITS = re.compile("[0-9]+")
 
 OnBytes = Callable[[int], None] | None
+Opened = Callable[[str, Losses, OnBytes], Iterator[FrameBatch]]
 _Waiting = list[tuple[str, Beginning | None]]
 
 
-def series(names: Sequence[str], losses: Losses, on_bytes: OnBytes = None) -> Iterator[Iterator[FrameBatch]]:
-    """One iterator of batches a series; each must be read to its end before the next is asked for."""
+def series(
+    names: Sequence[str], losses: Losses, on_bytes: OnBytes = None, opened: Opened = open_capture
+) -> Iterator[Iterator[FrameBatch]]:
+    """One iterator of batches a series; each must be read to its end before the next is asked for. `opened` gives the
+    batches of one capture.
+    """
     waiting = _in_order(names)
     while waiting:
-        yield _from(*waiting.pop(0), waiting, losses, on_bytes)
+        yield _from(*waiting.pop(0), waiting, losses, on_bytes, opened)
 
 
 def _from(
-    name: str, begins: Beginning | None, waiting: _Waiting, losses: Losses, on_bytes: OnBytes
+    name: str, begins: Beginning | None, waiting: _Waiting, losses: Losses, on_bytes: OnBytes, opened: Opened
 ) -> Iterator[FrameBatch]:
     """The batches of a capture and of those that follow it, which are taken out of `waiting`."""
     while True:
         last_ns = 0
-        for batch in open_capture(name, losses, on_bytes):
+        for batch in opened(name, losses, on_bytes):
             last_ns = max(last_ns, int(batch.time_ns.max()))
             yield batch
         following = _following(name, begins, last_ns, waiting)
@@ -67,6 +72,18 @@ def plan(names: Sequence[str], last_times: dict[str, int]) -> list[list[str]]:
             chain.append(name)
         found.append(chain)
     return found
+
+
+def bundles(found: Iterable[list[str]], sizes: Mapping[str, int], least: int) -> Iterator[list[list[str]]]:
+    """Series that follow each other, together until they have so many bytes."""
+    bundle: list[list[str]] = []
+    for chain in found:
+        bundle.append(chain)
+        if sum(sizes[name] for names in bundle for name in names) >= least:
+            yield bundle
+            bundle = []
+    if bundle:
+        yield bundle
 
 
 def _in_order(names: Sequence[str]) -> _Waiting:

@@ -10,8 +10,8 @@ depend on where a batch ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,12 +23,51 @@ from leakscan.verdicts import BODY, DEAD, FREE, RESPONSES, WATCHED, Verdicts
 
 if TYPE_CHECKING:
     from leakscan.columns import Bits, Bytes, Ints, Tokens
+    from leakscan.neighbours import Neighbours
 
 MIN_BUFFER_BYTES = 64  # columns may look this far behind a short frame
 _PLAIN, _IN_GTP_U = (TUNNEL_KINDS.index(kind) for kind in ("", "gtp-u"))  # first byte of a key
 _WIDTHS = (8, 32)  # bytes of both addresses, IPv4 and IPv6
 _TOKEN = lookup(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 256)
 _SPACE = lookup(b" \t\r\n", 256)
+
+
+class Sifted(NamedTuple):
+    """What of a batch does not depend on anything before it."""
+
+    segments: Segments | None
+    odd: Ints  # frames for decode
+    payload_bytes: int  # of TCP, on the wire
+    begins: Bits | None = None  # `may_begin` of all segments, if that was asked beforehand
+    neighbours: Sequence[int] = ()  # hashes of neighbours.Neighbours, if they were seen elsewhere
+
+
+def sift(frames: FrameBatch, multipliers: Tokens, losses: Losses, neighbours: Neighbours) -> Sifted:
+    """The segments of a batch, of a link type in LOCATE. `multipliers`: those of verdicts.Verdicts."""
+
+    def tokens(words: Ints, teid: Ints) -> Tokens:
+        """Verdicts.token for many directions at once."""
+        total = (teid != NO_TUNNEL).astype(np.uint64) * multipliers[10]
+        for row, multiplier in zip(words.view(np.uint64), multipliers[: len(words)], strict=True):
+            total += row * multiplier
+        total = (total ^ (total >> np.uint64(32))) * multipliers[9]
+        tokens: Tokens = np.maximum(total, np.uint64(1))
+        return tokens
+
+    def plain(located: Located) -> list[Segments]:
+        """The segments in IPv4 packets and those in IPv6 packets, whatever there is of them."""
+        ways = zip(located, (ipv4, ipv6), strict=True)
+        return [way(batch, packets, tokens) for packets, way in ways if len(packets.frame)]
+
+    batch = Batch(frames, losses, neighbours)
+    parts = plain(LOCATE[frames.origin.link](batch))
+    for packets in batch.inner:
+        parts += plain(by_version(batch, packets))
+    segments = parts[0] if parts else None
+    if len(parts) > 1:
+        segments = Segments._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+        segments = segments.take(np.argsort(segments.frame, kind="stable"))
+    return Sifted(segments, np.flatnonzero(batch.odd), batch.payload_bytes)
 
 
 class Sieve:
@@ -45,19 +84,20 @@ class Sieve:
         self._multipliers = np.array(verdicts.multipliers, np.uint64)
 
     def segments(self, batches: Iterable[FrameBatch]) -> Iterator[Segment | Openings]:
-        """Segments in capture order."""
+        """Segments in capture order. Batches may have been sifted by somebody else, with the same multipliers."""
         for batch in batches:
             self._coverage.frames += len(batch.start)
             self._coverage.bytes += int(batch.wire.sum())
             self._verdicts.fresh.clear()
             before = self._decoder.payload_bytes
             enabled = self._enabled and len(batch.buffer) >= MIN_BUFFER_BYTES
-            locate = LOCATE.get(batch.origin.link) if enabled else None
-            if locate is None:
+            if isinstance(batch.sifted, Sifted):
+                yield from self._pick(batch, batch.sifted)
+            elif not enabled or batch.origin.link not in LOCATE:
                 for index in range(len(batch.start)):
                     yield from self._decode(batch, index)
             else:
-                yield from self._sift(batch, locate)
+                yield from self._pick(batch, sift(batch, self._multipliers, self._losses, self._decoder.neighbours))
             self._coverage.tcp_payload_bytes += self._decoder.payload_bytes - before
 
     def _decode(self, batch: FrameBatch, index: int) -> list[Segment]:
@@ -65,39 +105,21 @@ class Sieve:
         frame = bytes(memoryview(batch.buffer)[start : start + captured])
         return self._decoder.decode(frame, wire, batch.first_frame + index, int(batch.time_ns[index]), batch.origin)
 
-    def _sift(self, frames: FrameBatch, locate: Callable[[Batch], Located]) -> Iterator[Segment | Openings]:
-        batch = Batch(frames, self._losses, self._decoder.neighbours)
-        parts = self._plain(batch, locate(batch))
-        for packets in batch.inner:
-            parts += self._plain(batch, by_version(batch, packets))
-        self._coverage.tcp_payload_bytes += batch.payload_bytes
-        segments = parts[0] if parts else None
-        if len(parts) > 1:
-            segments = Segments._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
-            segments = segments.take(np.argsort(segments.frame, kind="stable"))
-        odd = [segment for index in np.flatnonzero(batch.odd).tolist() for segment in self._decode(frames, index)]
+    def _pick(self, frames: FrameBatch, sifted: Sifted) -> Iterator[Segment | Openings]:
+        """What somebody will read of a batch."""
+        segments = sifted.segments
+        self._coverage.tcp_payload_bytes += sifted.payload_bytes
+        self._decoder.neighbours.take(sifted.neighbours)
+        odd = [segment for index in sifted.odd.tolist() for segment in self._decode(frames, index)]
         reopened = [self._verdicts.token(segment.key) for segment in odd if segment.flags & SYN]
         if segments is None:
             yield from odd
             return
-        kept = segments.take(~self._ignored(batch.buf, segments, reopened))
+        buf = np.frombuffer(frames.buffer, np.uint8)
+        kept = segments.take(~self._ignored(buf, segments, reopened, sifted.begins))
         yield from self._build(frames, kept, iter(odd))
 
-    def _plain(self, batch: Batch, located: Located) -> list[Segments]:
-        """The segments in IPv4 packets and those in IPv6 packets, whatever there is of them."""
-        ways = zip(located, (ipv4, ipv6), strict=True)
-        return [way(batch, packets, self._tokens) for packets, way in ways if len(packets.frame)]
-
-    def _tokens(self, words: Ints, teid: Ints) -> Tokens:
-        """Verdicts.token for many directions at once."""
-        total = (teid != NO_TUNNEL).astype(np.uint64) * self._multipliers[10]
-        for row, multiplier in zip(words.view(np.uint64), self._multipliers[: len(words)], strict=True):
-            total += row * multiplier
-        total = (total ^ (total >> np.uint64(32))) * self._multipliers[9]
-        tokens: Tokens = np.maximum(total, np.uint64(1))
-        return tokens
-
-    def _ignored(self, buf: Bytes, segments: Segments, reopened: list[int]) -> Bits:
+    def _ignored(self, buf: Bytes, segments: Segments, reopened: list[int], begins: Bits | None = None) -> Bits:
         """Payload that reassembly would ignore. Of directions that this batch opens again (a SYN, also in an odd frame:
         `reopened`; a segment that may begin a request, when they are watched) nothing is.
         """
@@ -109,7 +131,10 @@ class Sieve:
         again = (segments.flags & SYN != 0) & (codes > 0)
         watched = np.flatnonzero(codes == WATCHED)
         if len(watched):
-            again[watched] |= _may_begin(buf, segments.payload[watched], segments.end[watched])
+            if begins is None:
+                again[watched] |= may_begin(buf, segments.payload[watched], segments.end[watched])
+            else:
+                again[watched] |= begins[watched]
         if reopened or again.any():
             tokens = np.concatenate((segments.token[again], np.array(reopened, np.uint64)))
             codes[np.isin(segments.token, tokens)] = 0
@@ -189,7 +214,7 @@ def _keys(buf: Bytes, segments: Segments) -> list[bytes]:
     return keys
 
 
-def _may_begin(buf: Bytes, at: Ints, end: Ints) -> Bits:
+def may_begin(buf: Bytes, at: Ints, end: Ints) -> Bits:
     """Whether a request or status line may begin at `at`: false only where verdicts.classify says OTHER."""
     last = len(buf) - 1
     first, second, third = (buf[np.minimum(at + i, last)] for i in range(3))

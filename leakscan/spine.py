@@ -6,6 +6,7 @@ In: captures and settings. Out: leaks as they are found, and at last the summary
 from __future__ import annotations
 
 import heapq
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -156,6 +157,7 @@ class Scan:
         self._waiting: list[tuple[int, int, int, Leak]] = []
         self._number = count()
         self._bearers: dict[tuple[Origin, int, bool, int], str] = {}
+        self._glance: Glance | None = None
         self._attributor = Attributor(settings.networks, settings.systems)
         self._least = CONFIDENCES.index(settings.min_confidence)
         self.summary = Summary(reading.losses, reading.coverage, reading.neighbours, settings.min_confidence)
@@ -206,11 +208,16 @@ class Scan:
             yield heapq.heappop(self._waiting)[-1]
 
     def _found(self) -> Iterator[tuple[str, Leak]]:
+        return self.found(self._reading.exchanges())
+
+    def found(self, exchanges: Iterable[Head | Answer]) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
         since_ns, until_ns = self._settings.since_ns, self._settings.until_ns
         catalogue = self._settings.catalogue
-        glance = Glance(catalogue, self._settings.known)
-        for head in self._reading.exchanges():
+        if self._glance is None:
+            self._glance = Glance(catalogue, self._settings.known)
+        glance = self._glance
+        for head in exchanges:
             if isinstance(head, Answer):
                 if since_ns <= head.request.time_ns < until_ns:
                     yield from self._echoed(head)
@@ -515,5 +522,8 @@ def _path(message: Message) -> str:
 
 def _size(name: str) -> int | None:
     """Bytes of a regular file on the disk, else None."""
-    path = Path(name)
-    return path.stat().st_size if name != "-" and path.is_file() else None
+    try:
+        found = Path(name).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_size if name != "-" and stat.S_ISREG(found.st_mode) else None

@@ -177,7 +177,9 @@ class Summary:
             self._tally(ready)
 
     def take(self, seen: Sighting) -> None:
-        """Leaks that are known from another summary alone, and wait for nothing."""
+        """Leaks that are known from another summary alone, and wait for nothing; without a fingerprint, of behaviours
+        past its bound.
+        """
         self._joined = None
         self._tally(seen)
 
@@ -227,8 +229,12 @@ class Summary:
         self.total.add(seen)
         if outside:
             self.outside.add(seen)
-        self._behaviours.at(BehaviourKey(leak.fingerprint, leak.rule, leak.place)).add(seen)
-        self._names.at(NameKey(leak.rule, leak.place, clip(leak.name.lower()))).add(seen)
+        if leak.fingerprint:
+            self._behaviours.at(BehaviourKey(leak.fingerprint, leak.rule, leak.place)).add(seen)
+            self._names.at(NameKey(leak.rule, leak.place, clip(leak.name.lower()))).add(seen)
+        else:
+            self._behaviours.rest.add(seen)
+            self._names.rest.add(seen)
         self._hosts.at(seen.host).add(seen)
         self._network(leak.network).add(seen)
         self._kinds.at(leak.identifier).add(seen)
@@ -380,7 +386,7 @@ class Summary:
         losses["summary.joins-folded"] += self._joins.miscounted() if self._folded is None else self._folded
         losses["summary.behaviours-folded"] += self._behaviours.rest.tally.leaks
         losses["summary.hosts-folded"] += self._host_requests.rest.n
-        dropped = losses["capture.dropped"]
+        dropped = losses["capture.dropped"] + losses["capture.interface-dropped"]
         if self.max_drops is not None and dropped * 100 > self.max_drops * (self.coverage.frames + dropped):
             losses["capture.drops-over"] += dropped
         return losses.of_kind(kind)

@@ -93,6 +93,14 @@ class TomlFile:
         return value
 
 
+def is_there(path: str) -> bool:
+    """Whether there is a file of that name; no, where this user may not look."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
+
+
 def read_text(path: str) -> str:
     """A file of the operator's as text; raises FileMistake."""
     try:

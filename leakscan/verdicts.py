@@ -15,6 +15,7 @@ import re
 import secrets
 import struct
 from array import array
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -135,6 +136,11 @@ def _socks5(data: bytes) -> int:
     return at if at <= len(data) else -1
 
 
+def random_multipliers() -> list[int]:
+    """What makes tokens unpredictable."""
+    return [secrets.randbits(64) | 1 for _ in range(11)]
+
+
 SLOTS = 1 << 18
 # Codes in the table.
 FREE, WATCHED, RESPONSES, DEAD, BODY = 0, 1, 2, 3, 4
@@ -149,8 +155,10 @@ class Verdicts:
     from the sequence number `body_from` on are of no use.
     """
 
-    def __init__(self, keep_responses: bool = False) -> None:
-        """`keep_responses`: somebody else wants to read them."""
+    def __init__(self, keep_responses: bool = False, multipliers: Sequence[int] = ()) -> None:
+        """`keep_responses`: somebody else wants to read them. `multipliers`: of `random_multipliers`, if somebody else
+        is to come to the same tokens.
+        """
         import numpy as np
 
         self._keep_responses = keep_responses
@@ -162,7 +170,7 @@ class Verdicts:
         self.body_from: NDArray[np.uint32] = np.frombuffer(self._from, np.uint32)
         self.body_size: NDArray[np.uint32] = np.frombuffer(self._size, np.uint32)
         self.fresh: dict[int, int] = {}  # noted since the sieve last looked: it clears this for each batch
-        self.multipliers = [secrets.randbits(64) | 1 for _ in range(11)]
+        self.multipliers = list(multipliers) or random_multipliers()
 
     def token(self, key: bytes) -> int:
         """64-bit hash of a direction's key (model.Segment.key): multiply and add over its 32-bit words, then mix."""

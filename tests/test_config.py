@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import click
 import pytest
 
 from leakscan import cli
-from leakscan.cli.options import configurable
+from leakscan.cli import leaf_commands
+from leakscan.cli.options import CommandLineOnly, configurable, option_key
 from leakscan.config import variable
 from tests.builders import pcap
 from tests.leaks import leak
+from tests.nobody import as_nobody
 from tests.streams import frames, request
 
 LEAK = request("/", "x-up-calling-line-id: 447700900123", host="www.news.example")
@@ -191,4 +195,80 @@ def test_other_commands_take_what_they_have(here: Path, capsys: pytest.CaptureFi
 def test_every_flag_of_a_scan_can_be_set() -> None:
     keys = set(configurable())
     assert {"policy", "baseline", "networks", "pseudonym-key", "since", "jobs", "color", "output"} <= keys
-    assert keys.isdisjoint({"show-values", "config", "help", "sieve", "today"})
+    assert {"record", "tls-cert", "addresses", "drop-unredactable"} <= keys
+    assert keys.isdisjoint({"show-values", "config", "help", "sieve", "today", "value", "host", "port", "tls-port"})
+
+
+#: Commands without flags that a file could set.
+NOTHING_TO_SET = {"doctor", "policy check", "baseline show", "config show", "rules test"}
+
+
+@pytest.mark.parametrize(("words", "command"), leaf_commands(), ids=[words for words, _ in leaf_commands()])
+def test_every_command_takes_the_configuration(words: str, command: click.Command) -> None:
+    """And what it takes means the same wherever it is taken."""
+    takes = {option_key(parameter): parameter for parameter in command.params if isinstance(parameter, click.Option)}
+    assert ("config" in takes) == (words not in NOTHING_TO_SET) or words == "config show"
+    for key, known in configurable().items():
+        option = takes.get(key)
+        if option is not None and not isinstance(option, CommandLineOnly):
+            assert (option.multiple, option.is_flag, type(option.type)) == (
+                known.multiple,
+                known.is_flag,
+                type(known.type),
+            )
+            assert getattr(option.type, "choices", None) == getattr(known.type, "choices", None), key
+
+
+def test_compare_redact_rules_serve_and_evidence_take_it(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is missing proves that it was asked for."""
+    (here / "leakscan.toml").write_text('rules = "none.toml"\n')
+    (here / "pack").mkdir()
+    for arguments in (
+        ("analyse", "a.pcap"),
+        ("compare", "a.pcap", "a.pcap"),
+        ("redact", "a.pcap", "b.pcap"),
+        ("rules", "list"),
+        ("rules", "show", "x-acr"),
+        ("serve", "--port", "0"),
+        ("evidence", "verify", "pack", "a.pcap"),
+    ):
+        code, _, err = run(capsys, *arguments)
+        assert (code, "none.toml: " in err) == (2, True), arguments
+    (here / "leakscan.toml").write_text("")
+    monkeypatch.setenv("LEAKSCAN_NETWORKS", "none.toml")
+    for arguments in (("compare", "a.pcap", "a.pcap"), ("serve", "--port", "0")):
+        code, _, err = run(capsys, *arguments)
+        assert (code, "none.toml: cannot be read" in err) == (2, True), arguments
+
+
+def test_a_threshold_for_the_gate_leaves_nothing_in_what_is_shared(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number in the query alone is a hint: `redact` replaces hints."""
+    hint = request("/p?uid=447700900123", host="ads.example")
+    (here / "a.pcap").write_bytes(pcap(frames(hint)))
+    (here / "leakscan.toml").write_text('min-confidence = "confirmed"\n')
+    monkeypatch.setenv("LEAKSCAN_MIN_CONFIDENCE", "confirmed")
+    monkeypatch.setenv("LEAKSCAN_PORT", "tcp://192.0.2.1:80")  # as Kubernetes sets it for a service of that name
+    assert run(capsys, "redact", "-q", "a.pcap", "b.pcap")[0] == 0
+    assert b"447700900123" not in (here / "b.pcap").read_bytes()
+
+
+def test_a_folder_that_may_not_be_looked_into(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """There is nothing there then: no file, no repository."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become nobody")
+    data = (here / "a.pcap").read_bytes()
+    here.chmod(0o700)
+
+    def ask() -> bool:
+        read, write = os.pipe()
+        os.write(write, data)
+        os.close(write)
+        os.dup2(read, 0)
+        return cli.run(["analyse", "-q", "-"]) == 1
+
+    assert run(capsys, "analyse", "-q", "a.pcap")[0] == 1  # what it imports is imported now
+    assert as_nobody(ask)

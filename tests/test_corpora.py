@@ -111,10 +111,14 @@ def test_what_is_not_read_is_said(corpora):
         assert bool(losses.problems) <= bool(losses.of_kind("unread")), path.name
 
 
-def test_all_of_them_in_one_run(corpora):
-    """One process over all captures: no traceback, flat memory."""
+@pytest.mark.parametrize("own", [False, True], ids=["", "rules"])
+def test_all_of_them_in_one_run(corpora, tmp_path, own):
+    """One process over all captures: no traceback, flat memory, and no subscriber by what only the whole can tell: no
+    unknown tracker, and nothing raised from a hint. With rules of one's own as without, and with bodies."""
+    (tmp_path / "rules.toml").write_text(OWN_RULE)
+    options = ["--bodies", "--rules", str(tmp_path / "rules.toml")] if own else []
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, "analyse", "-j", "1", "-f", "jsonl", str(corpora / "files")],
+        [sys.executable, "-c", MEASURED, "analyse", "-j", "1", "-f", "jsonl", *options, str(corpora / "files")],
         capture_output=True,
         text=True,
         timeout=170,
@@ -122,9 +126,23 @@ def test_all_of_them_in_one_run(corpora):
     *said, peak = done.stderr.splitlines()
     assert done.returncode == 3
     assert not any("Traceback" in line or "internal error" in line for line in said)
-    assert json.loads(done.stdout.splitlines()[-1])["type"] == "summary"
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert summary["type"] == "summary"
+    found = {row["identifier"] for row in summary["behaviours"] if row["confidence"] != "hint"}
+    assert found & SUBSCRIBER_KINDS == set()
+    assert {row["rule"] for row in summary["behaviours"]} & {"unknown-token"} == set()
     assert int(peak) < MAX_MEGABYTES * 1024
 
+
+OWN_RULE = """
+[x-own-line]
+identifier = "msisdn"
+formats = ["msisdn"]
+explain = "The number of the line, added by the gateway we test."
+source = "our gateway's manual, section 4"
+leaks = ["447700900123"]
+clean = ["unknown"]
+"""
 
 #: Runs the command line, then prints its peak memory in kB. (The kernel's ru_maxrss is no less than that of whoever
 #: started the process.)

@@ -206,7 +206,7 @@ def test_the_hook_installs_what_captures_may_need() -> None:
 
 
 def test_the_container_has_no_rights() -> None:
-    """No engine is at hand here: what can be seen in the file is what is tested."""
+    """What can be seen in the file; tests/tools/try_container.sh builds and runs it."""
     lines = (ROOT / "docs" / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
     steps = [line.split(" ", 1) for line in lines if line and not line.startswith("#")]
     words = {word for word, _ in steps}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 
 from leakscan import fleet
 from leakscan.cli import run
+from leakscan.series import bundles
 from tests.builders import START_NS, pcap
 from tests.streams import frames, request
 
@@ -53,6 +55,43 @@ def test_any_number_of_jobs_gives_the_same(tmp_path, format_name):
     assert result("-j", "3", *arguments) == one
     assert one[0] == 1
     assert "file.cut" in one[2]
+
+
+def test_small_series_go_together(tmp_path):
+    sizes = {"a": 10, "b": 1, "c": 1, "d": 1, "e": 30, "f": 1}
+    found = [["a"], ["b", "c"], ["d"], ["e"], ["f"]]
+    assert list(bundles(found, sizes, 0)) == [[names] for names in found]
+    assert list(bundles(found, sizes, 3)) == [[["a"]], [["b", "c"], ["d"]], [["e"]], [["f"]]]
+    assert list(bundles(found, sizes, 99)) == [found]
+    assert list(bundles([], sizes, 3)) == []
+
+
+@pytest.mark.parametrize("jobs", ["1", "2", "3"])
+def test_a_bad_capture_is_told_and_stops_no_other(tmp_path, jobs):
+    captures(tmp_path, 4)
+    whole = (tmp_path / "0-0.pcap").read_bytes()
+    bad = {
+        "0a.pcap": (b"no capture at all", "file.not-a-capture"),
+        "0b.pcap": (b"", "file.empty"),
+        "0c.pcap.gz": (gzip.compress(whole)[:-90], "file.cut"),
+        "0d.pcap": (whole + b"\xff" * 40, "file.damaged"),
+        "0e.pcap.gz": (b"\x1f\x8b\x08" + bytes(40), "file.damaged"),
+    }
+    for name, (data, _) in bad.items():
+        (tmp_path / name).write_bytes(data)
+    code, out, err = result("-j", jobs, "-f", "jsonl", str(tmp_path))
+    *leaks, summary = [json.loads(line) for line in out.splitlines()][1:]
+    assert code == 1
+    assert {Path(leak["capture"]).name for leak in leaks} >= {
+        "0-0.pcap",
+        "1-0.pcap",
+        "2-0.pcap",
+        "2-1.pcap",
+        "3-0.pcap",
+    }
+    told = {(Path(problem["capture"]).name, problem["loss"]) for problem in summary["coverage"]["problems"]}
+    assert told >= {(name, loss) for name, (_, loss) in bad.items()}
+    assert all(f"{name}: " in err or f"{name} at offset" in err for name in bad)
 
 
 @pytest.mark.corpora

@@ -15,8 +15,9 @@ from leakscan import cli
 from leakscan import summary as summary_module
 from leakscan.baseline import Baseline
 from leakscan.errors import UsageError
+from leakscan.explain import Explanation
 from leakscan.formats import FORMATS
-from leakscan.gate import Rules, explanations, judge, notes
+from leakscan.gate import Rules, judge, notes
 from leakscan.ignores import Ignore, Ignores
 from leakscan.losses import Losses
 from leakscan.model import SEVERITIES, Leak, Recipient
@@ -99,9 +100,10 @@ def test_what_covers(recipients: list[Recipient], rules: dict[str, Any], kind: s
     assert found["gate"]["exit_code"] == int(kind is None)
     assert found["gate"]["counting"] == int(kind is None)
     assert sum(found["gate"]["covered"].values()) == int(kind is not None)
-    (line,) = explanations(found)
+    line, *verdicts = Explanation().lines(found)
     assert line.startswith("counts: " if kind is None else "does not count: ")
     assert words in line
+    assert len(verdicts) == len({recipient.verdict for recipient in recipients})
 
 
 def test_several_expired_and_one_that_holds() -> None:
@@ -248,8 +250,34 @@ def test_explain(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
     lines = err.splitlines()
     assert sum(line.startswith("leakscan: counts: ") for line in lines) == 7
     assert sum(line.startswith("leakscan: does not count: critical") for line in lines) == 3
-    assert any("agecheck.example" in line and "allowed for Age Check Ltd (leaks: 24 allowed)" in line for line in lines)
+    (number,) = [number for number, line in enumerate(lines) if "agecheck.example [v1:" in line]
+    assert lines[number].endswith("policy: allowed for Age Check Ltd")
+    assert lines[number + 1].startswith("leakscan:   24 leaks allowed (Age Check Ltd), first in frame ")
     assert any("leaks below --min-confidence" in line for line in lines)
+
+
+def test_explain_names_the_leak_that_makes_it_count(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One subdomain is no partner's, among many that are: which capture, which frame; in a scan and in a report."""
+    monkeypatch.chdir(tmp_path)
+    hosts = [*("a.shop.example" for _ in range(5)), "b.shop.example", *("a.shop.example" for _ in range(3))]
+    messages = [request("/", "x-up-calling-line-id: 447700900123", host=host) for host in hosts]
+    captured = [frame for n, data in enumerate(messages) for frame in frames(data, port=20000 + n)]
+    (tmp_path / "app.pcap").write_bytes(pcap(captured))
+    partner = '[[partner]]\nname = "A"\nhosts = ["a.shop.example"]\npurpose = "x"\nidentifiers = ["msisdn"]\n'
+    (tmp_path / "p.toml").write_text(f"{partner}cleartext = true\n")
+    flags = ("-q", "--explain", "--policy", "p.toml", "-o", "r.jsonl")
+    for arguments in (("analyse", *flags, "app.pcap"), ("report", *flags[:-1], "again.jsonl", "r.jsonl")):
+        code, _, err = run(capsys, *arguments)
+        assert code == 1
+        counts, allowed, bad = (line.removeprefix("leakscan: ") for line in err.splitlines() if "warning" not in line)
+        assert counts.startswith("counts: critical confirmed header x-up-calling-line-id to a.shop.example, b.shop.")
+        assert counts.endswith("policy (A): not-allowed 1 of 9 leaks")
+        assert allowed.startswith(
+            "  8 leaks allowed (A), first in frame 2 of app.pcap, to a.shop.example at 2012-01-10"
+        )
+        assert bad.startswith("  1 leak not-allowed, first in frame 12 of app.pcap, to b.shop.example at 2012-01-10")
 
 
 def record(folder: Path, name: str, *messages: bytes) -> str:

@@ -9,6 +9,7 @@ import pty
 import re
 import select
 import signal
+import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 from fixtures.wire import ethernet
 from leakscan import cli
+from leakscan.times import rfc3339_ns
 from tests.builders import pcap
 from tests.network import COMMAND, ROOT, Live, Network, needs, until
 from tests.streams import frames, request, tcp
@@ -143,9 +145,12 @@ def test_fail_fast_ends_it_at_the_first_leak_that_counts(live, network, cable):
     low = request("/a", "x-up-subno: 1", "X-Nokia-ipaddress: 10.0.0.1")
     run = live("--fail-fast", "--fail-on", "critical")
     network.send(cable[0], capture(low + CLEAN))
-    assert run.process.poll() is None
+    run.prints(2)
     network.send(cable[0], capture(port=40001))
     assert run.ends() == 1
+    found = [leak["severity"] for leak in of_kind(run.lines(), "leak")]
+    assert found[-1] == "critical"
+    assert set(found[:-1]) == {"low"}
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -185,18 +190,21 @@ def test_kill_9_leaves_every_leak_that_was_printed(live, network, cable, tmp_pat
     assert list(tmp_path.glob(".leakscan-*")) == []
 
 
-def test_a_leak_is_printed_within_a_second_and_only_once(live, network, cable):
-    """The best of three counts: the machine may be busy."""
-    run = live()
+def test_a_leak_is_printed_within_a_second_and_only_once(live, network, cable, tmp_path):
+    """From the kernel's time of its last packet to that of the write, whatever sending and looking take; in half of the
+    cases at least, since the machine may be busy.
+    """
+    result = tmp_path / "leaks.jsonl"
+    run = live("-o", str(result))
     delays = []
-    for number in range(3):
+    for number in range(5):
         network.send(cable[0], capture(port=41000 + number))
-        begun = time.monotonic()
-        run.prints(2 + number)
-        delays.append(time.monotonic() - begun)
-    assert min(delays) < 1
+        line = run.prints(2 + number)[-1]
+        arrived_ns = rfc3339_ns(json.loads(line)["time"])[0]
+        delays += [(path.stat().st_mtime_ns - arrived_ns) / 10**9 for path in (run.out, result)]
+    assert 0 < statistics.median(delays) < 1, delays
     assert run.ends(signal.SIGTERM) == 143
-    assert summary(run)["total"]["leaks"] == 3
+    assert summary(run)["total"]["leaks"] == 5
 
 
 # -- interfaces come and go --------------------------------------------------------------------------------------------
@@ -286,7 +294,7 @@ def test_stdin_is_a_live_source_too(network, tmp_path):
     """Also while nothing comes."""
     space = network.space()
     data = capture()
-    run = Live(network, space, tmp_path, "-i", "-", "-f", "jsonl", "--duration", "2", ready=False, stdin=-1)
+    run = Live(network, space, tmp_path, "-i", "-", "-f", "jsonl", "--duration", "4", ready=False, stdin=-1)
     run.process.stdin.write(data)
     run.process.stdin.flush()
     run.prints(2)
@@ -505,6 +513,8 @@ def test_in_a_pipe_the_table_is_a_line_for_each_leak_and_then_the_summary(networ
         (["-i", "lo", "--write", "/no/such/folder/x.pcapng"], 2, "cannot write /no/such/folder"),
         (["-i", "lo", "--duration", "soon"], 2, "'soon' is no time"),
         (["-i", "lo", "--buffer", "64GB"], 2, "'64GB' is not between"),
+        (["-i", "lo", "--evidence", "pack"], 2, "No such option"),
+        (["-i", "lo", "--since", "2012-01-10"], 2, "No such option"),
     ],
 )
 def test_mistakes_are_told_in_a_line(network, tmp_path, arguments, code, words):

@@ -99,6 +99,17 @@ def test_the_remedy_fits_the_reason(status, remedy):
     assert remedy in found.remedy
 
 
+def test_a_container_s_ordinary_user_is_told_who_may(monkeypatch):
+    """Nobody can use sudo there, and engines hand capabilities to root alone."""
+    monkeypatch.setattr(os, "geteuid", lambda: 10001)
+    found = permission._refused(STATUS, sys.executable, contained=True)
+    assert "--user 0 --cap-drop=ALL --cap-add=NET_RAW" in found.remedy
+    assert "sudo" not in found.remedy
+    none_at_all = permission._refused({**STATUS, "CapBnd": "0"}, sys.executable, contained=True)
+    assert "docker run --user 0 --cap-add=NET_RAW" in none_at_all.remedy
+    assert "sudo setcap" in permission._refused(STATUS, sys.executable).remedy
+
+
 def test_a_file_system_without_capabilities_is_noticed(monkeypatch):
     monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result((0,) * 8 + (os.ST_NOSUID, 255)))
     found = permission._refused(STATUS, sys.executable)

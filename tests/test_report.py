@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leakscan import cli
+from leakscan.cli.report import TOO_LATE
 from leakscan.errors import FileMistake, LeakscanError
 from leakscan.formats import FORMATS
 from leakscan.formats.rows import json_text
 from leakscan.masks import MASKS, mask, remask
-from tests.builders import pcap
+from tests.builders import enhanced, interface, pcap, pcapng, section, statistics
 from tests.golden import CAPTURES, FIXTURES, golden_file
 from tests.leaks import DAY_NS, START_NS
 from tests.streams import frames, request
@@ -209,6 +210,41 @@ def test_what_only_the_whole_told_is_not_lost(tmp_path: Path) -> None:
     _, out, _ = run("report", "-f", "jsonl", "--policy", str(policy), str(path))
     counting = [row["fingerprint"] for row in result(out)[2]["behaviours"] if row["counts"]]
     assert counting == [gone["fingerprint"]]
+
+
+@pytest.mark.parametrize("name", TOO_LATE)
+def test_what_belongs_to_the_scan_is_refused_with_the_reason(name: str) -> None:
+    flag = name in ("bodies", "responses", "show-values")
+    code, out, err = run("report", f"--{name}", *([] if flag else ["x"]), str(golden_file(CAPTURES[0])))
+    assert (code, out) == (2, "")
+    assert f"--{name} belongs to analyse: {TOO_LATE[name]}" in err
+
+
+def test_drops_of_all_results_together(tmp_path: Path) -> None:
+    """By what each scan was told, or by what the report is told now."""
+    paths = []
+    for number, dropped in enumerate((0, 2)):
+        captured = [enhanced(frame) for frame in frames(request("/"), port=40000 + number)]
+        path = tmp_path / f"{number}.pcapng"
+        path.write_bytes(pcapng(section(), interface(), *captured, statistics(dropped)))
+        paths.append(str(tmp_path / f"{number}.jsonl"))
+        assert run("analyse", "-q", "--max-drops", "40", "-o", paths[-1], str(path))[0] == (3 if dropped else 0)
+    assert run("report", "-q", *paths)[0] == 3
+    assert run("report", "-q", "--max-drops", "34", *paths)[0] == 0
+    assert run("report", "-q", "--max-drops", "33", *paths)[0] == 3
+    assert run("report", "-q", "--max-drops", "0", paths[0])[0] == 0
+
+
+def test_a_comparison_is_refused(tmp_path: Path) -> None:
+    """Its verdict is of pairs of requests, which a result does not have."""
+    for name, lines in (("client", ()), ("server", (f"x-up-calling-line-id: {NUMBER}",))):
+        message = request("/", "User-Agent: Browser/1.0", *lines, host="shop.example")
+        (tmp_path / f"{name}.pcap").write_bytes(pcap(frames(message)))
+    path = str(tmp_path / "compared.jsonl")
+    captures = (str(tmp_path / "client.pcap"), str(tmp_path / "server.pcap"))
+    assert run("compare", "-q", "-o", path, *captures)[0] == 1
+    code, _, err = run("report", path)
+    assert (code, "is of two capture points" in err) == (2, True)
 
 
 def test_hints_are_left_out_unless_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -202,11 +202,11 @@ def test_an_odd_frame_opens_a_direction_again():
 
 
 @given(st.binary(max_size=8))
-def test_a_watched_direction_is_handed_on_where_a_request_may_begin(data):
-    from leakscan.sieve import _may_begin
+def test_a_watched_direction_is_handed_on_where_a_requestmay_begin(data):
+    from leakscan.sieve import may_begin
 
     buffer = np.frombuffer(data + b"\0", np.uint8)
-    may = bool(_may_begin(buffer, np.array([0]), np.array([len(data)]))[0])
+    may = bool(may_begin(buffer, np.array([0]), np.array([len(data)]))[0])
     assert may or classify(data) == "other"
 
 
@@ -219,6 +219,6 @@ def test_one_hash_in_both_places(client, server, tunnel):
     sieve = Sieve(Decoder(Losses()), verdicts, Coverage(), Losses())
     asked = []
     ignored = sieve._ignored
-    sieve._ignored = lambda buf, segments, reopened: asked.append(segments) or ignored(buf, segments, reopened)
+    sieve._ignored = lambda buf, segments, *more: asked.append(segments) or ignored(buf, segments, *more)
     (segment,) = sieve.segments(batches([(frame, len(frame))], 1, 101))
     assert asked[0].token.tolist() == [verdicts.token(segment.key)]

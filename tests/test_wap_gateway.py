@@ -15,7 +15,9 @@ from leakscan.carriers import numbers
 from tests.builders import pcap
 from tests.streams import frames, request
 
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "wap-gateway.pcap"
 PEOPLE = 3
+OWN, SHARED, KEPT = "own addresses", "one address", "connections kept open"
 HOSTS = ("news.example", "shop.example")
 #: What the phone itself says of itself and its user's wishes.
 PHONE = (
@@ -44,6 +46,26 @@ GATEWAYS: Mapping[str, tuple[str, ...]] = {
         "X-Nokia-Gateway-Id: NWG/4.1/Build4.1.04",
         "Via: HTTP/1.1 gw01 (Nokia WAP Gateway 4.1/CD3/4.1.79)",
     ),
+    "Nokia, in cookies": (  # as U Mobile's wrote them; a phone's own cookie stands before
+        "Cookie: sid=5f2b; User-Identity-Forward-msisdn=44770090010{n}; Network-access-type=WCDMA; Charging-ID=123456789{n}; "
+        "Called-Station-Id=wap.example; IMSI=00101000000010{n}; Accounting-Session-Id=001122334455667{n}; Bearer-Type=UDP; "
+        "Charging-Characteristics=Postpaid; SGSN-IP-Address=203.0.113.10; IP-Address=10.0.0.{n}; "
+        "User-Identity-Forward-ppp-username=void; WTLS-Security-Level=none; Roaming-Information=no",
+        "X-Nokia-SGSN: 203.0.113.10",
+        "X-Nokia-GGSN: 203.0.113.11",
+        "X-Nokia-CHARGING_ID: 123456789{n}",
+        "X-Nokia-CONNECTION_MODE: TCP",
+        "X-Network-Info: UDP,security=0",
+        "Via: Nokia WAP Server 1.1.1 (build 2271A)",
+    ),
+    "NowWAP": (
+        "X-MSISDN: 44770090010{n}",
+        "X-WAP-3GPP-SGSN-MCC-MNC: 00101",
+        "X-WAP-3GPP-SGSN-ADDRESS: 203.0.113.10",
+        "X-WAP-3GPP-IMSI: 00101000000010{n}",
+        "X-WAP-Client-IP: 10.7.8.{n}",
+    ),
+    "FortiOS": ("Cookie: id=0123jf!a;x-up-calling-line-id=44770090010{n}", "Via: 1.1 gw (Openwave)"),
     "Kannel": ("X-WAP-Network-Client-MSISDN: 44770090010{n}", "Via: WTP/1.1 gw (Kannel/1.4.3)"),
     "Jataayu": (
         "x-msisdn: 0770090010{n}",
@@ -66,6 +88,11 @@ GATEWAYS: Mapping[str, tuple[str, ...]] = {
         "Via: WTP/1.1 BJ-GW01-WAP.bj.monternet.com (infoX-WISG, Huawei Technologies)",
     ),
 }
+#: Evidence for the bearer, words for nothing, the phone's own, and no more.
+SILENT = {
+    "x-up-bearer-type", "x-nokia-bearer", "x-wap-3gpp-rat-type", "x-nokia-connection_mode", "bearer-type", "sid", "id",
+    "x-network-info", "network-access-type", "user-identity-forward-ppp-username", "wtls-security-level",
+}  # fmt: skip
 DESCRIPTIONS = {
     "x-wap-profile",
     "19-profile",
@@ -76,15 +103,27 @@ DESCRIPTIONS = {
 }
 
 
-def capture(path: Path, added: tuple[str, ...], one_address: bool) -> None:
-    """Each subscriber asks each host; all through the gateway's address, or each from their own."""
+def capture(path: Path, added: tuple[str, ...], way: str) -> None:
+    """Each subscriber asks each host: all through the gateway's address, each from their own, or in turns over connections
+    that the gateway keeps open."""
     packets = []
+    kept: dict[str, bytes] = dict.fromkeys(HOSTS, b"")
     for number in range(PEOPLE):
         lines = [line.format(n=number) for line in added]
         for port, host in enumerate(HOSTS, 40_000 + 10 * number):
-            client = "192.0.2.1" if one_address else f"192.0.2.{number + 1}"
-            packets += frames(request("/", *PHONE, *lines, host=host), client=client, port=port)
+            client = f"192.0.2.{number + 1}" if way == OWN else "192.0.2.1"
+            asked = request("/", *PHONE, *lines, host=host)
+            kept[host] += asked
+            packets += frames(asked, client=client, port=port) if way != KEPT else []
+    for port, host in enumerate(HOSTS if way == KEPT else (), 40_000):
+        packets += frames(kept[host], client="192.0.2.1", port=port)
     path.write_bytes(pcap(packets))
+
+
+def names(line: str) -> list[str]:
+    """The names that a line gives to what the gateway knows: its own, or those of its cookies."""
+    name, _, value = line.partition(":")
+    return [pair.partition("=")[0].strip() for pair in value.split(";")] if name == "Cookie" else [name]
 
 
 def analysed(path: Path, **settings: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -92,17 +131,16 @@ def analysed(path: Path, **settings: Any) -> tuple[list[Any], dict[str, Any]]:
     return leaks, summary.to_dict()
 
 
-@pytest.mark.parametrize("one_address", [True, False], ids=["one address", "own addresses"])
+@pytest.mark.parametrize("way", [OWN, SHARED, KEPT])
 @pytest.mark.parametrize("maker", list(GATEWAYS))
-def test_a_gateways_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maker: str, one_address: bool) -> None:
+def test_a_gateways_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maker: str, way: str) -> None:
     monkeypatch.setattr("leakscan.carriers.range_holder", lambda digits: ("Testnet", "GB"))
     path = tmp_path / "a.pcap"
-    capture(path, GATEWAYS[maker], one_address)
+    capture(path, GATEWAYS[maker], way)
     leaks, summary = analysed(path)
     found = {leak.name.lower() for leak in leaks}
-    added = {line.partition(":")[0].lower() for line in GATEWAYS[maker]}
-    silent = {"x-up-bearer-type", "x-nokia-bearer", "x-wap-3gpp-rat-type"}  # evidence for the bearer, and no more
-    assert found == added - silent
+    added = {name.lower() for line in GATEWAYS[maker] for name in names(line)}
+    assert found == added - SILENT
     assert not found & DESCRIPTIONS
     assert summary["total"]["subscribers"] == PEOPLE
     assert all(row["subscribers"] == PEOPLE for row in summary["hosts"])
@@ -111,12 +149,28 @@ def test_a_gateways_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ma
     homes = {leak.home_operator.name for leak in leaks if leak.home_operator}
     assert homes == ({"TEST"} if any("imsi" in name for name in added) else {"Testnet"})
     networks = {leak.network.name for leak in leaks if leak.network}
-    assert networks == {"Huawei": {"China Mobile"}, "3GPP": {"TEST"}}.get(maker, set())
+    assert networks == {"Huawei": {"China Mobile"}, "3GPP": {"TEST"}, "NowWAP": {"TEST"}}.get(maker, set())
+    assert {row["subscribers"] for row in summary["behaviours"] if row["identifier"] in ("msisdn", "imsi")} == {PEOPLE}
+
+
+def test_connections_that_many_share() -> None:
+    """The fixture: four subscribers on a gateway's two connections a host, of one of whom it knows no number."""
+    leaks, summary = analysed(FIXTURE)
+    assert summary["total"]["requests"] == summary["total"]["leaking_requests"] == 12
+    assert summary["coverage"]["streams"] == 4
+    assert summary["total"]["subscribers"] == 3
+    assert {row["host"]: row["subscribers"] for row in summary["hosts"]} == {"wap.news.example": 3, "m.shop.example": 3}
+    persons = [leak for leak in leaks if leak.identifier in ("msisdn", "imsi")]
+    assert len(persons) == 2 * (12 - 2)
+    assert len({leak.pseudonym for leak in persons}) == 2 * 3
+    assert {leak.home_operator.name for leak in persons} == {"TEST"}
+    assert not {leak.name.lower() for leak in leaks} & DESCRIPTIONS
+    assert {leak.bearer for leak in leaks} == {"cellular"}
 
 
 def test_a_phone_alone_says_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
-    capture(path, (), one_address=False)
+    capture(path, (), OWN)
     leaks, summary = analysed(path)
     assert leaks == []
     assert summary["outcome"] == "none-found"

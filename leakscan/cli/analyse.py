@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from leakscan.cli.options import CONFIDENCES, CommandLineOnly, Job, configured, reads_captures, shows_results
+from leakscan.cli.options import (
+    CONFIDENCES,
+    CommandLineOnly,
+    Job,
+    configured,
+    max_drops_option,
+    reads_captures,
+    shows_results,
+)
 
 
 @click.command(
@@ -53,14 +61,11 @@ from leakscan.cli.options import CONFIDENCES, CommandLineOnly, Job, configured, 
 )  # fmt: skip
 @click.option(
     "-j", "--jobs", type=click.IntRange(1), default=None, metavar="N",
-    help="Scan several captures at once, on N cores; all there are by default.",
+    help="On so many cores, of one capture or many, with the result of one; all there are by default.",
 )  # fmt: skip
 @click.option("--since", metavar="TIME", default=None, help="Only requests from this time on: 2012-01-25T14:00Z.")
 @click.option("--until", metavar="TIME", default=None, help="Only requests before this time; a date: to its end.")
-@click.option(
-    "--max-drops", type=click.FloatRange(0, 100), metavar="PERCENT", default=None,
-    help="Exit with 3 when more of the frames were dropped while capturing, as far as a pcapng says so.",
-)  # fmt: skip
+@max_drops_option("Exit with 3 when more of the frames were dropped while capturing, as far as a pcapng says so.")
 @configured
 @reads_captures
 def command(captures: Sequence[str], verbose: bool, **flags: Any) -> Job:
@@ -77,4 +82,4 @@ def command(captures: Sequence[str], verbose: bool, **flags: Any) -> Job:
     """
     from leakscan.job import Options, analyse
 
-    return partial(analyse, Options(captures=captures, **flags))
+    return partial(analyse, Options(captures=captures, verbose=verbose, **flags))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job
+from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, CommandLineOnly, Job, configured
 
 
 @click.command(
@@ -38,8 +38,9 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job
 )
 @click.option("--exit-zero", is_flag=True, default=False, help="Exit with 0 where it would be 1 or 3.")
 @click.option(
-    "--show-values", is_flag=True, default=False, help="Show values as they were sent. The result is personal data."
-)
+    "--show-values", cls=CommandLineOnly, is_flag=True, default=False,
+    help="Show values as they were sent. The result is personal data.",
+)  # fmt: skip
 @click.option(
     "--pseudonym-key", metavar="FILE", default=None,
     help="Key of the pseudonyms, at least 16 bytes; random if not given.",
@@ -70,6 +71,7 @@ from leakscan.cli.options import CONFIDENCES, FORMATS, SEVERITIES, Job
 )  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
 @click.option("-q", "--quiet", is_flag=True, default=False, help="No progress and outcome; with -o no stdout.")
+@configured
 def command(client: str, server: str | None, verbose: bool, **flags: Any) -> Job:
     """Find out what a network did to requests, from captures of both its sides.
 
@@ -86,4 +88,6 @@ def command(client: str, server: str | None, verbose: bool, **flags: Any) -> Job
     from leakscan.job import Options
 
     captures = [client] if server is None else [client, server]
-    return partial(compare, Options(captures=captures, responses=False, bodies=False, jobs=1, **flags))
+    flags |= {"responses": False, "bodies": False, "jobs": 1}
+    flags |= {"baseline": "", "ignore_file": ""}  # whatever lies here: what was injected counts
+    return partial(compare, Options(captures=captures, **flags))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from leakscan.cli.options import Job
+from leakscan.cli.options import CommandLineOnly, Job, configured
 
 
 @click.group("evidence")
@@ -34,7 +34,7 @@ def command() -> None:
     help="The key that the pack was made with: pseudonyms are checked, too.",
 )
 @click.option(
-    "--value", metavar="NUMBER", default=None,
+    "--value", cls=CommandLineOnly, metavar="NUMBER", default=None,
     help="Only tell whether this number is in the pack; - reads it from stdin. Needs the key.",
 )  # fmt: skip
 @click.option(
@@ -49,6 +49,7 @@ def command() -> None:
     help="A bar on stderr, by bytes, when that is a terminal.",
 )  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+@configured
 def verify(verbose: bool, **flags: Any) -> Job:
     """Check the pack in DIR: its files against its manifest, its findings against the captures.
 

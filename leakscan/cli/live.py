@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from leakscan.cli.analyse import command as analyse
-from leakscan.cli.options import DURATION, Job, size
+from leakscan.cli.options import DURATION, Job, max_drops_option, size
 
 #: Flags of `analyse` that mean nothing here. All others are the same, and the same objects.
-NOT_HERE = {"captures", "jobs", "progress", "since", "until", "max_drops"}
+NOT_HERE = {"captures", "jobs", "progress", "since", "until", "max_drops", "evidence"}
 
 
 @click.command(
@@ -23,7 +23,7 @@ NOT_HERE = {"captures", "jobs", "progress", "since", "until", "max_drops"}
 )
 @click.option(
     "-i", "--interface", "captures", multiple=True, required=True, metavar="IFACE",
-    help="What to capture on: a name, any, or - for a capture on stdin. Repeatable.",
+    help="What to capture on: a name (leakscan doctor lists them), any, or - for a capture on stdin. Repeatable.",
 )  # fmt: skip
 @click.option("--bpf", default="", metavar="EXPR", help="Capture only what passes this filter (pcap-filter(7)).")
 @click.option(
@@ -40,10 +40,7 @@ NOT_HERE = {"captures", "jobs", "progress", "since", "until", "max_drops"}
 )
 @click.option("--packets", type=click.IntRange(1), default=None, metavar="N", help="Stop after so many packets.")
 @click.option("--fail-fast", is_flag=True, default=False, help="Stop at the first leak that counts (--fail-on).")
-@click.option(
-    "--max-drops", type=click.FloatRange(0, 100), default=1.0, show_default=True, metavar="PERCENT",
-    help="Exit with 3 when more than this share of the packets was dropped.",
-)  # fmt: skip
+@max_drops_option("Exit with 3 when more than this share of the packets was dropped.", 1.0)
 @click.option(
     "--reopen", is_flag=True, default=False, help="Wait for an interface that goes away, instead of stopping."
 )

@@ -116,7 +116,7 @@ def _checked(key: str, option: click.Option, setting: Setting) -> Any:
     elif not option.multiple:
         raise _mistake(key, setting, "must be one value, not a list")
     values = [_converted(key, option, setting, item) for item in items]
-    if setting.file and option.name in ("outputs", "write"):
+    if setting.file and option.name in ("outputs", "write", "record", "evidence"):
         values = [_beside_output(key, setting, value) for value in values]
     elif setting.file and option.metavar == "FILE":
         values = [beside(setting.file, value) for value in values]
@@ -192,7 +192,7 @@ def shows_results(command: Command) -> Command:
             "--fail-on-unused-ignores", is_flag=True, default=False,
             help="Exit with 2 when an entry of the ignore file fits nothing.",
         ),
-        click.option("--explain", is_flag=True, default=False, help="Say of each behaviour why it counts or not."),
+        click.option("--explain", is_flag=True, default=False, help="Say on stderr of each leak why it counts or not."),
         click.option(
             "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
             help="Colour in the table; NO_COLOR in the environment turns auto off.",
@@ -218,6 +218,13 @@ def today_option() -> Flag:
     return click.option(
         "--today", cls=CommandLineOnly, metavar="DATE", default=None,
         help="The day on which entries of the ignore file expire or not; the day it is, UTC, if not given.",
+    )  # fmt: skip
+
+
+def max_drops_option(help: str, default: float | None = None) -> Flag:
+    return click.option(
+        "--max-drops", type=click.FloatRange(0, 100), metavar="PERCENT", default=default,
+        show_default=default is not None, help=help,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from leakscan.cli.options import CONFIDENCES, Job
+from leakscan.cli.options import CONFIDENCES, CommandLineOnly, Job, configured
 
 
 @click.command(
@@ -31,7 +31,7 @@ from leakscan.cli.options import CONFIDENCES, Job
     help="Leave out packets with identifiers that cannot be replaced, instead of writing nothing.",
 )  # fmt: skip
 @click.option(
-    "--min-confidence", type=click.Choice(CONFIDENCES), default="hint", show_default=True,
+    "--min-confidence", cls=CommandLineOnly, type=click.Choice(CONFIDENCES), default="hint", show_default=True,
     help="What is less sure stays as it is.",
 )  # fmt: skip
 @click.option(
@@ -44,6 +44,7 @@ from leakscan.cli.options import CONFIDENCES, Job
     help="A bar on stderr, by bytes, when that is a terminal.",
 )  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+@configured
 def command(verbose: bool, **flags: Any) -> Job:
     """Write a capture again with its identifiers replaced, so that it can be shared.
 

@@ -8,7 +8,38 @@ from typing import Any
 
 import click
 
-from leakscan.cli.options import CONFIDENCES, Job, configured, shows_results
+from leakscan.cli.options import CONFIDENCES, Command, Job, configured, max_drops_option, shows_results
+
+_NO_ADDRESSES = "a result has pseudonyms for clients' addresses"
+_NO_TIMES = "of requests without a leak a result has counts and no times"
+_NO_REQUESTS = "a result has no requests, only what was found in them"
+#: Flags of `analyse` that come too late here -> why.
+TOO_LATE = {
+    "networks": _NO_ADDRESSES,
+    "asn-db": _NO_ADDRESSES,
+    "since": _NO_TIMES,
+    "until": _NO_TIMES,
+    "rules": _NO_REQUESTS,
+    "known": _NO_REQUESTS,
+    "bodies": _NO_REQUESTS,
+    "responses": _NO_REQUESTS,
+    "show-values": "a result is masked again, whatever stands in it",
+    "evidence": "evidence is in the captures",
+}
+
+
+def _too_late(command: Command) -> Command:
+    """Refuses them by name: people try, and deserve to know what to do instead."""
+
+    def refuse(context: click.Context, parameter: click.Parameter, value: object) -> None:
+        if value:
+            name = parameter.opts[0].removeprefix("--")
+            raise click.UsageError(f"--{name} belongs to analyse: {TOO_LATE[name]}", context)
+
+    for name in TOO_LATE:
+        flag = name in ("bodies", "responses", "show-values")
+        command = click.option(f"--{name}", is_flag=flag, expose_value=False, hidden=True, callback=refuse)(command)
+    return command
 
 
 @click.command(
@@ -26,6 +57,8 @@ from leakscan.cli.options import CONFIDENCES, Job, configured, shows_results
 )  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, default=False, help="No outcome; with -o no stdout.")
 @click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+@max_drops_option("Exit with 3 when more of the frames were dropped; else it is as each scan was told.")
+@_too_late
 @configured
 @click.argument("results", nargs=-1, required=True, metavar="RESULT.jsonl...")
 def command(results: Sequence[str], verbose: bool, **flags: Any) -> Job:

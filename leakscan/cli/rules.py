@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from leakscan.cli.options import Command, Job
+from leakscan.cli.options import Command, CommandLineOnly, Job, configured
 
 _rules = click.option("--rules", metavar="FILE", default=None, help="With the rules of FILE, too.")
 _verbose = click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
@@ -14,8 +14,8 @@ _verbose = click.option("-v", "--verbose", is_flag=True, default=False, help="Sa
 
 def _format(command: Command) -> Command:
     return click.option(
-        "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-        help="Of stdout.",
+        "-f", "--format", "form", cls=CommandLineOnly, type=click.Choice(["table", "json"]), default="table",
+        show_default=True, help="Of stdout.",
     )(command)  # fmt: skip
 
 
@@ -34,6 +34,7 @@ def command() -> None:
 @_format
 @_rules
 @_verbose
+@configured
 def list_command(form: str, rules: str | None, verbose: bool) -> Job:
     """List all rules.
 
@@ -50,6 +51,7 @@ def list_command(form: str, rules: str | None, verbose: bool) -> Job:
 @_format
 @_rules
 @_verbose
+@configured
 @click.argument("rule", metavar="RULE")
 def show_command(rule: str, form: str, rules: str | None, verbose: bool) -> Job:
     """Show a rule: what it finds, why that matters, names, formats, examples, source.

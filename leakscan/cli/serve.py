@@ -7,12 +7,18 @@ from typing import Any
 
 import click
 
-from leakscan.cli.options import CONFIDENCES, Job
+from leakscan.cli.options import CONFIDENCES, CommandLineOnly, Job, configured
 
 
 @click.command("serve", epilog="Exit codes: 2 usage, 70 internal error, 130 and 143 stopped by SIGINT, SIGTERM.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 or :: for all.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any that is free.")
+@click.option(
+    "--host", cls=CommandLineOnly, default="127.0.0.1", show_default=True,
+    help="Address to listen on; 0.0.0.0 or :: for all.",
+)  # fmt: skip
+@click.option(
+    "--port", cls=CommandLineOnly, type=click.IntRange(0, 65535), default=8080, show_default=True,
+    help="0: any that is free.",
+)  # fmt: skip
 @click.option(
     "--allow-host", multiple=True, metavar="NAME",
     help="Name under which the page is visited, besides addresses and localhost. Repeatable.",
@@ -22,8 +28,9 @@ from leakscan.cli.options import CONFIDENCES, Job
 )
 @click.option("--tls-key", metavar="FILE", default=None, help="Its key (PEM).")
 @click.option(
-    "--tls-port", type=click.IntRange(0, 65535), default=8443, show_default=True, help="Where the HTTPS probe listens."
-)
+    "--tls-port", cls=CommandLineOnly, type=click.IntRange(0, 65535), default=8443, show_default=True,
+    help="Where the HTTPS probe listens.",
+)  # fmt: skip
 @click.option(
     "--trusted-proxy", multiple=True, metavar="ADDRESS",
     help="Reverse proxy (address or network) whose X-Forwarded-For is believed. Repeatable.",
@@ -58,6 +65,7 @@ from leakscan.cli.options import CONFIDENCES, Job
 )  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, default=False, help="Say nothing on stderr but errors that end it.")
 @click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+@configured
 def command(**flags: Any) -> Job:
     """Show visitors what their network told this website.
 

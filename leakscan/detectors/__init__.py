@@ -53,6 +53,9 @@ MAX_ANSWERS = 4096
 MAX_ANSWER_CHARS = 256
 _ATTRIBUTES = re.compile(r"[;,|&?#\s\0]+")
 _ATTRIBUTE_SIGNS = re.compile(r"[=:]")
+#: Parts that show by their form what they are; and those that may have the same form.
+MISPLACED = {"msisdn": re.compile(r"\+?[1-9][0-9]{9,14}"), "ip": re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")}
+NUMBERED = {"msisdn": ("imsi", "imei", "imeisv", "iccid", "meid")}
 
 
 def detect(fields: Sequence[Field], losses: Losses, catalogue: Catalogue | None = None) -> list[Match]:
@@ -203,7 +206,7 @@ def _parts(field: Field, value: Value, outer: Signature, catalogue: Catalogue) -
             for inner in known:
                 if inner.pattern is not None or inner.formats[0] == ATTRIBUTES:
                     continue
-                verdict, deeper = judge(Value(piece, value.effort, value.depth - len(chain)), inner)
+                verdict, deeper = judge(Value(piece, value.effort, value.depth - encodings.deep(chain)), inner)
                 if bare and verdict.grade < VALID and inner.identifier != outer.identifier:
                     continue
                 placeholder = placeholder or verdict.grade == PLACEHOLDER
@@ -226,7 +229,7 @@ def _named_inside(field: Field, losses: Losses, catalogue: Catalogue) -> list[Ma
             for inner in catalogue.lookup(name) if name else ():
                 if inner.pattern is not None or inner.formats[0] == ATTRIBUTES or "query" not in inner.places:
                     continue
-                verdict, deeper = judge(Value(piece, value.effort, value.depth - len(chain)), inner)
+                verdict, deeper = judge(Value(piece, value.effort, value.depth - encodings.deep(chain)), inner)
                 placeholder = placeholder or verdict.grade == PLACEHOLDER
                 if verdict.grade > PLACEHOLDER:
                     match = match_of(field._replace(place="query"), inner, verdict, chain + deeper)
@@ -245,13 +248,26 @@ def _taken_apart(
 ) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
     """The parts of one reading by name, and the chain with JSON in it if that is what it was."""
     if outer is not None and outer.parts:
-        return list(zip(outer.parts, text.split(","), strict=False)), chain
+        return _placed(outer.parts, [piece.strip() for piece in text.split(",", MAX_PARTS)]), chain
     members = nested.members(text)
     if members is not None:
         return members, chain if chain[-1:] == ("jwt",) else (*chain, "json")
     pieces = [piece.strip() for piece in _ATTRIBUTES.split(text, MAX_PARTS) if piece]
     pairs = [(mark[0], mark[1].strip(encodings.TRIMMED)) for mark in map(_attribute, pieces) if mark]
     return pairs, chain
+
+
+def _placed(parts: tuple[str, ...], pieces: list[str]) -> list[tuple[str, str]]:
+    """The pieces under the names of their places. Gateways leave some out, so a number or an address that stands where
+    neither is meant is under its own."""
+    placed = []
+    for name, piece in zip((*parts, *[""] * len(pieces)), pieces, strict=False):
+        for other, form in MISPLACED.items():
+            if other in parts and name not in (other, *NUMBERED.get(other, ())) and form.fullmatch(piece):
+                name = other
+        if name:
+            placed.append((name, piece))
+    return placed
 
 
 def _nameless(text: str) -> list[tuple[str, str]]:

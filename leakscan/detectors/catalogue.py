@@ -82,6 +82,7 @@ class Signature:
     clean: tuple[str, ...]  # values that must not
     names: tuple[str, ...] = ()
     words: tuple[str, ...] = ()  # instead of names: words that make an unknown name telling
+    unless: tuple[str, ...] = ()  # words beside those that make the name one of something else
     places: frozenset[str] = frozenset(NAMED_PLACES)
     added_by: str = "network"
     carriers: tuple[str, ...] = ()  # PLMNs, only of names that no other network uses
@@ -105,11 +106,12 @@ class Catalogue:
         backwards = reversed(self.signatures.values())  # of two the first holds
         self.alone: Mapping[str, Signature] = {entry.alone: entry for entry in backwards if entry.alone}
         self._by_key: dict[str, list[Signature]] = {}
-        self._by_word: list[tuple[str, Signature]] = []
+        self._by_word: list[tuple[str, tuple[str, ...], Signature]] = []
         for entry in self.signatures.values():
             for name in entry.names:
                 self._by_key.setdefault(names.key(name), []).append(entry)
-            self._by_word.extend((names.words(word), entry) for word in entry.words)
+            not_of = tuple(map(names.words, entry.unless))
+            self._by_word.extend((names.words(word), not_of, entry) for word in entry.words)
         self.seen: dict[str, tuple[Signature, ...]] = {}
         self.answers: dict[Field, tuple[list[Match], Losses]] = {}  # kept by `detect`
 
@@ -127,7 +129,11 @@ class Catalogue:
         known = self._by_key.get(names.key(name), [])
         taken = frozenset(place for entry in known for place in entry.places)
         spread = names.words(name)
-        telling = (entry for word, entry in self._by_word if word in spread)
+        telling = (
+            entry
+            for word, not_of, entry in self._by_word
+            if word in spread and not any(other in spread for other in not_of)
+        )
         rest = [replace(entry, places=entry.places - taken) for entry in dict.fromkeys(telling)]
         return (*dict.fromkeys(known), *(entry for entry in rest if entry.places))
 
@@ -246,6 +252,7 @@ def _pattern(file: str, where: str, text: str) -> re.Pattern[str]:
 KEYS: Mapping[str, tuple[type, Collection[str], bool]] = {
     "names": (tuple, (), False),
     "words": (tuple, (), False),
+    "unless": (tuple, (), False),
     "places": (tuple, PLACES, False),
     "identifier": (str, IDENTIFIERS, True),
     "formats": (tuple, (), True),

@@ -2,13 +2,14 @@
 
 Percent-encoding (nested), base64 and base64url with and without padding, hex of text, the payload of a JWT (RFC 7519),
 escapes of a JSON string, and digits swapped in pairs (TBCD, 3GPP TS 29.002 section 17.7.8), also behind the octet that
-says "international" (0x91). A decoding counts only when it gives text; white space, quotes and brackets around a
-reading are trimmed and are no encoding. `DECODERS` is the table.
+says "international" (0x91). A decoding counts only when it gives text, or octets of decimal digits (BCD), in
+hex; white space, quotes and brackets around a reading are trimmed and are no encoding. `DECODERS` is the table.
 
 Two more undo what cannot be told from plain digits by looking at it: text backwards, and swapped digits without a
 filler. They are `GUESSES`: tried last, and only for who asks.
 
-No state. Bounds: `MAX_DEPTH` encodings inside each other; an `Effort` of `MAX_DECODES` attempts and `MAX_DECODED_CHARS`
+No state. Bounds: `MAX_DEPTH` encodings inside each other, percent-encoding around all of them not counted, which is
+how parameters and cookies are written; an `Effort` of `MAX_DECODES` attempts and `MAX_DECODED_CHARS`
 for all that is tried on one field.
 """
 
@@ -31,6 +32,7 @@ MIN_CHARS = 7
 #: What is trimmed from the ends of every reading.
 TRIMMED = " \t\r\n\"'"
 _BRACKETS = {"<": ">", "(": ")", "[": "]"}
+_BRACED = re.compile(r"\{[0-9+ ().-]{7,}\}")  # with anything else it is JSON, or a template
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{8,}={0,2}")
@@ -41,10 +43,15 @@ _JWT = re.compile(r"(?:[Bb]earer )?ey[A-Za-z0-9_-]{6,}\.(ey[A-Za-z0-9_-]{6,})(?:
 _TBCD = re.compile(r"[0-9]{8,}[fF][0-9](?:[fF]{2}){0,8}")
 _ICCID_ON_CARD = re.compile(r"98[0-9]{18}")
 _SWAPPABLE = re.compile(r"(?:[0-9]{2}){5,}")
-_REVERSIBLE = re.compile(r"[!-~]{7,}")
+#: Digits, base64, hex, a URI: no list of values, of which the last would come first.
+_REVERSIBLE = re.compile(r"={0,2}[A-Za-z0-9+/_.:@%-]{7,}")
 _TEXT = re.compile(r"[\t\n\r\0 -~]+")
 #: Text with letters that ASCII does not have: believed where the first character says JSON.
 _JSON_TEXT = re.compile(rb"[{\[][\t\n\r -\xff]*")
+#: What packed digits are in hex: with a filler, or as many as few octets have by chance.
+_PACKED_FILLED, _PACKED = re.compile(r"[0-9]{10,18}f[0-9]"), re.compile(r"[0-9]{10,20}")
+MAX_PACKED = 10
+OCTETS = "0x"  # before hex digits that were octets and no text
 INTERNATIONAL = "91"  # type of number and numbering plan, TS 29.002 section 17.7.8: international, E.164
 
 Reading = tuple[str, tuple[str, ...]]
@@ -80,10 +87,15 @@ def guesses(sure: Iterable[Reading], effort: Effort, depth: int = MAX_DEPTH) -> 
     """The readings with at least one of `GUESSES` undone, given those without."""
     sure = list(sure)
     seen = {text for text, _ in sure}
-    level = [(text, chain) for text, chain in sure if len(chain) < depth]
+    level = [(text, chain) for text, chain in sure if deep(chain) < depth]
     guessed = list(_undone(level, GUESSES, seen, effort, depth, levels=1))
     yield from guessed
     yield from _undone(guessed, (*DECODERS, *GUESSES), seen, effort, depth)
+
+
+def deep(chain: tuple[str, ...]) -> int:
+    """How many encodings are inside each other."""
+    return len(chain) - (chain[:1] == ("percent",))
 
 
 def _undone(
@@ -92,14 +104,14 @@ def _undone(
     seen: set[str],
     effort: Effort,
     depth: int,
-    levels: int = MAX_DEPTH,
+    levels: int = MAX_DEPTH + 1,
 ) -> Iterator[Reading]:
     """What is behind the readings of one level, and behind that, as long as there is effort left."""
     while level and levels:
         levels -= 1
         deeper: list[Reading] = []
         for text, chain in level:
-            if len(chain) >= depth or len(text) < MIN_CHARS:
+            if deep(chain) >= depth or len(text) < MIN_CHARS:
                 continue
             for name, decode in decoders:
                 if not effort.attempt():
@@ -125,6 +137,8 @@ def trim(text: str) -> str:
     text = text.strip(TRIMMED)
     if text[:2] == '\\"':
         text = text[2:].rstrip(TRIMMED + "\\")
+    if _BRACED.fullmatch(text):
+        return text[1:-1].strip()
     if len(text) > 2 and _BRACKETS.get(text[0]) == text[-1]:
         inner = text[1:-1].strip(TRIMMED)
         if text[0] != "[" or not ("," in inner or inner.startswith("{")):  # such an array stays JSON
@@ -140,14 +154,14 @@ def _base64(text: str) -> str | None:
     bare = text.rstrip("=")
     if len(bare) % 4 == 1 or not _BASE64.fullmatch(text):
         return None
-    return _text(base64.b64decode(bare + "=" * (-len(bare) % 4)))
+    return _text_or_digits(base64.b64decode(bare + "=" * (-len(bare) % 4)))
 
 
 def _base64url(text: str) -> str | None:
     bare = text.rstrip("=")
     if len(bare) % 4 == 1 or ("-" not in text and "_" not in text) or not _BASE64URL.fullmatch(text):
         return None
-    return _text(base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4)))
+    return _text_or_digits(base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4)))
 
 
 def _jwt(text: str) -> str | None:
@@ -180,10 +194,12 @@ def _tbcd_address(text: str) -> str | None:
 
 
 def _tbcd_unfilled(text: str) -> str | None:
+    text = text.removeprefix(OCTETS)
     return swapped(text) if _SWAPPABLE.fullmatch(text) else None
 
 
 def _tbcd_unfilled_address(text: str) -> str | None:
+    text = text.removeprefix(OCTETS)
     return _tbcd_unfilled(text[2:]) if text.startswith(INTERNATIONAL) else None
 
 
@@ -201,6 +217,15 @@ def _text(data: bytes) -> str | None:
     if _TEXT.fullmatch(text):
         return text
     return data.decode("utf-8", "replace") if _JSON_TEXT.fullmatch(data) else None
+
+
+def _text_or_digits(data: bytes) -> str | None:
+    """Text, or the hex digits of packed ones, which `_tbcd` swaps; those without a filler only a guess does."""
+    text = _text(data)
+    if text is not None or len(data) > MAX_PACKED:
+        return text
+    digits = data.hex()
+    return digits if _PACKED_FILLED.fullmatch(digits) else OCTETS + digits if _PACKED.fullmatch(digits) else None
 
 
 #: Each tells by the form of a text that it applies.

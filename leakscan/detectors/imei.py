@@ -7,8 +7,10 @@ with a spare 0 at the end, are right, too. Written plainly or as `AABBBBBB-CCCCC
 Why it matters: it names the device for its whole life, whatever SIM card, account or advertising id is in it.
 
 What counts: under a known name, 15 digits with a right check digit; 15 with a spare 0, 16 or 14 digits that begin with
-the prefix of a body that allocates. Others of these lengths are probable when the network wrote them. Under a name
-that may hold anything, the check digit must be right and the prefix one of those in use.
+the prefix of a body that allocates. Others of these lengths are probable when the network wrote them. 16 digits whose
+prefix nobody has, or had long ago, are read in swapped pairs if that gives a usual one. Under a name that may hold
+anything, the check digit must be right and the prefix one of those in use; `urn:gsma:imei:` with hyphens (RFC 7254)
+counts under any name.
 
 What does not: 15 digits elsewhere: one in ten passes the check, one in two hundred the prefix, too; those are hints.
 `imei=1`, UUIDs, zeros, counting rows, placeholders.
@@ -36,10 +38,10 @@ from leakscan.detectors.verdict import (
     masked,
 )
 
-TAC_AND_SERIAL = 14
+TAC_AND_SERIAL, IMEISV_DIGITS = 14, 16
 _SEPARATORS = re.compile(r"[ ./-]")
 _ANDROID_ID = re.compile(r"[0-9A-Fa-f]{14,16}")  # what programs send where they may not read the IMEI
-_WRITTEN = re.compile(r"\d{8}-\d{6}-\d\d", re.ASCII)  # AABBBBBB-CCCCCC-EE, IMEISV
+_WRITTEN = re.compile(r"\d{8}-\d{6}-(?:\d\d|0)", re.ASCII)  # AABBBBBB-CCCCCC-EE, IMEISV; RFC 7254 has a spare 0
 #: `urn:gsma:imei:` of RFC 7254, `imei-` of TS 29.571, and what people write.
 _LABEL = re.compile(r"(?:urn:gsma:|[a-z_-]{0,16})imei(?:sv)?[a-z_ ]{0,8}[:=/-]\s*", re.IGNORECASE)
 _BEHIND = re.compile(r"(?<=\d)\s*[,;|].*|(?<=\d{14})/\d\d?|(?<=\d{15})/\d\d?", re.ASCII | re.DOTALL)
@@ -88,13 +90,17 @@ def check_digest(value: str, signature: Signature) -> Verdict:
 
 
 def is_sure(verdict: Verdict) -> bool:
-    """Whether prefix and check digit are right: one of 40 random numbers."""
+    """Whether prefix and check digit are right, one of 40 random numbers; of an IMEISV, which has none, whether most
+    devices have such a prefix."""
+    if len(verdict.value) == IMEISV_DIGITS:
+        return verdict.value[:2] in USUAL_PREFIXES
     return CHECK_DIGIT in verdict.evidence and verdict.value[:2] in PREFIXES
 
 
 def is_doubtful(verdict: Verdict) -> bool:
-    """Whether nobody allocates such prefixes. Read backwards, 15 digits keep their check digit right."""
-    return verdict.value[:2] not in PREFIXES
+    """Whether nobody allocates such prefixes; without a check digit also whether nobody has for long. Read backwards,
+    15 digits keep their check digit right."""
+    return verdict.value[:2] not in (LIVE_PREFIXES if len(verdict.value) == IMEISV_DIGITS else PREFIXES)
 
 
 def luhn(digits: str) -> bool:
@@ -109,6 +115,7 @@ def luhn(digits: str) -> bool:
 CHECK_DIGIT = "check digit"
 #: Devices of the last twenty years, and those of tests (TACs 00100000 and up; zeros are how numbers are padded).
 LIVE_PREFIXES = ("00", "01", "35", "86", "91", "98", "99")
+USUAL_PREFIXES = ("01", "35", "86")
 #: Digits -> what the form is called; 15 with a right check digit aside.
 FORMS = {14: "without check digit", 15: "spare 0 as check digit", 16: "IMEISV"}
 #: Reporting body identifiers: who allocates, or allocated.

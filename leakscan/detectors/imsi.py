@@ -97,10 +97,16 @@ def is_sure(verdict: Verdict) -> bool:
 
 
 def of_realm(user: str, realm: tuple[str, ...]) -> str:
-    """The IMSI that is the user part of a 3GPP realm's NAI; "" when it is none of that network's."""
+    """The IMSI that is the user part of a 3GPP realm's NAI; "" when it is none of that network's. One of 15 digits may
+    be of another network of the country: operators have several codes, and virtual ones none."""
     codes = tuple(code.replace("-", "") for code in realm)
+    countries = tuple(code[:3] for code in codes)
     for digits in (user, user[1:] if user.startswith(_AUTHENTICATED) else ""):
-        if digits_only(digits) and len(digits) in USUAL_DIGITS and digits.startswith(codes):
+        if not digits_only(digits) or len(digits) not in USUAL_DIGITS:
+            continue
+        if digits.startswith(codes):
+            return digits
+        if len(digits) == max(USUAL_DIGITS) and digits.startswith(countries) and plmns(digits):
             return digits
     return ""
 

@@ -64,8 +64,9 @@ def _second_look(value: Value, signature: Signature, grade: int) -> tuple[Verdic
     for text, chain in value if grade < VALID else ():
         pieces = _PIECES.split(text, MAX_PIECES)
         for piece in pieces if len(pieces) > 1 else ():
+            inner = encodings.trim(piece.rpartition("=")[2]).strip("<>()")
             for detector in careful:
-                verdict = checked(detector, encodings.trim(piece).strip("<>()"), signature)
+                verdict = checked(detector, inner, signature)
                 if verdict.grade == VALID:
                     return verdict._replace(evidence=(*verdict.evidence, "beside another value")), chain
     if any(msisdn.is_national(text) for text, _ in value):

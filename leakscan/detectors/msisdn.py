@@ -60,9 +60,10 @@ _PIECES = re.compile(r"[,;|\r\n]+")
 #: What ends a number, but may stand in a cipher: the type of a multimedia address (OMA MMS), a time, an address.
 _NUMBER_FIRST = re.compile(
     r"([+(]?[0-9][0-9 ().-]{5,}?)"
-    r"(?:[_:@&=~^].*|/[A-Za-z].*|[-. ]1[0-9]{9}(?:[0-9]{3})?|\s{1,4}[0-9]{1,3}(?:\.[0-9]{1,3}){3})",
+    r"(?:[_:@&=~^].*|/[A-Za-z].*|/[0-9]{1,2}|[-. ]1[0-9]{9}(?:[0-9]{3})?|\s{1,4}[0-9]{1,3}(?:\.[0-9]{1,3}){3})",
     re.DOTALL,
 )
+_VERSION = re.compile(r"[1-9][0-9]*\.[0-9]")
 #: Punctuation at the end that no form of a masked number has.
 _LAST = " \t.:#&"
 
@@ -90,7 +91,10 @@ def check(value: str, signature: Signature) -> Verdict:
 
 
 def check_strict(value: str, signature: Signature) -> Verdict:
-    """A number under a name that may hold anything: of a range of mobile phones, or of one kept for fiction."""
+    """A number under a name that may hold anything: of a range of mobile phones, or of one kept for fiction. With dots
+    between its digits, and no mark of an international number before them, it is a version."""
+    if _VERSION.match(value.strip()):
+        return REJECTED
     verdict = check(value, signature)
     return verdict if verdict.grade == VALID and is_sure(verdict) else REJECTED
 
@@ -105,6 +109,15 @@ def check_national(value: str, signature: Signature) -> Verdict:
         return check(value, signature)
     code = COUNTRY_CODES.get(signature.region, "")
     return Verdict(VALID, digits, code + digits, ("national number", *((signature.region,) if code else ())))
+
+
+def mdn(value: str, signature: Signature) -> Verdict:
+    """Ten digits of North America's plan, under a name of CDMA networks: plausible, for nothing says the country."""
+    if len(value) != NATIONAL_DIGITS or not digits_only(value) or is_dummy(value):
+        return REJECTED
+    country, normal, words = _number_plan(NORTH_AMERICA + value)
+    known = country == NORTH_AMERICA and {MOBILE, FICTION} & set(words)
+    return Verdict(PLAUSIBLE, value, normal, ("national number",)) if known else REJECTED
 
 
 def check_without_code(value: str, signature: Signature) -> Verdict:
@@ -172,15 +185,18 @@ def _is_number(text: str) -> bool:
 
 
 def _without_stamp(digits: str) -> str:
-    """The number before a time, or "": where times of several forms would fit, the one that leaves a number."""
+    """The number before a time, or "": where times of several forms would fit, the one that leaves a number. Digits in
+    hex of ASCII are none: they are judged when that is undone."""
+    if set(digits[::2]) == {"3"}:
+        return ""
     cuts = [(digits[:-size], digits[-size:]) for size in _STAMP_DIGITS if len(digits) - size >= MIN_DIGITS]
     numbers = [number for number, stamp in cuts if len(number) <= MAX_DIGITS and _STAMP.fullmatch(stamp)]
     return next((number for number in numbers if _number_plan(number)[0]), numbers[0] if numbers else "")
 
 
 def _international(text: str) -> str:
-    """Digits from the country code on, or "" when it is no such number."""
-    bare = _SEPARATORS.sub("", text)
+    """Digits from the country code on, or "" when it is no such number. The 0 in brackets is dialled in the country."""
+    bare = _SEPARATORS.sub("", text.replace("(0)", "", 1))
     if bare.startswith("+"):
         bare = bare[1:]
     elif bare.startswith("00"):
@@ -201,6 +217,8 @@ def _number_plan(digits: str) -> tuple[str, str, tuple[str, ...]]:
     if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return "", "", ()  # is_possible_number also takes lengths that can be dialled within a town only
     normal = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).lstrip("+")
+    if number.country_code == 1 and normal != digits:
+        return "", "", ()  # the 1 that is dialled before a number in North America is its country code already
     mobile = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
     words: tuple[str, ...] = ()
     if _FICTION.fullmatch(normal):
@@ -224,4 +242,5 @@ MOBILE, ASSIGNED, FICTION = "mobile range", "assigned range", "range kept for fi
 #: of North America, Arcep's for audiovisual works (06 39 98).
 _FICTION = re.compile(r"44(?:7700900|1632960|2079460|8081570)\d{3}|1[2-9]\d{2}55501\d{2}|3363998\d{4}")
 NATIONAL_DIGITS = 10
+NORTH_AMERICA = "1"
 COUNTRY_CODES: Mapping[str, str] = {"IN": "91", "MX": "52", "US": "1"}

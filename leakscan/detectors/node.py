@@ -85,6 +85,7 @@ GATEWAYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "wap gateway": ("WAP gateway", ()),
     "wap-gateway": ("WAP gateway", ()),
     "wap proxy": ("WAP gateway", ()),
+    "wap server": ("WAP gateway", ()),
     "wtp/1": ("WAP gateway", ()),  # the protocol on the phone's side
     "wsp/1": ("WAP gateway", ()),
     "kannel": ("WAP gateway", ()),

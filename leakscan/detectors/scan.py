@@ -54,7 +54,8 @@ _SPACED_VALUE, _SPACED_LINE = re.compile(_SPACED, re.ASCII), re.compile(_SPACED.
 
 _ACR = re.compile(r"[0-9]{6}(?:STAT|DYNM)RSV[0-9]{4}-[0-9T:.-]{10,20}Z[A-Za-z0-9+/=_-]{16,512}")
 _IDENTITY = re.compile(r"[0-9]{7,16}@[A-Za-z0-9.-]{1,128}\.3gppnetwork\.org", re.IGNORECASE)
-_PREFIXES = ("imsi-", "imei-", "msisdn-")
+#: TS 29.571; RFC 7254 (urn:gsma:imei:).
+_PREFIXES = {"imsi-": "imsi-", "imei-": "imei-", "msisdn-": "msisdn-", ":imei:": "imei-"}
 
 
 class Candidate(NamedTuple):
@@ -121,7 +122,7 @@ def _of(text: str, value: str, start: int) -> Iterator[Candidate]:
     if after.isalnum() or (after and after in "._-") or end == CUT_CHARS:
         return
     if prefix := next((prefix for prefix in _PREFIXES if before.endswith(prefix)), ""):
-        yield Candidate("identity", prefix + text)
+        yield Candidate("identity", _PREFIXES[prefix] + text)
         return
     if before.endswith(("+", "%2b")):
         yield Candidate("msisdn", "+" + text)

@@ -9,7 +9,8 @@ private mode. Some tokens are the number behind a cipher, some tell the network 
 
 What counts: the form that is known for the name: confirmed. Another opaque value under a name only networks use:
 probable, because operators change the form. A token that changes by design is reported as rotating and not counted
-as a subscriber.
+as a subscriber. A network access identifier whose user is an IMSI, or a number, is reported as that; ten digits of
+North America's plan are probable.
 
 What does not: cookies and parameters of websites and programs (`uid=`, `sid=`); words without a digit; placeholders.
 
@@ -31,6 +32,7 @@ from leakscan.detectors.encodings import encoded
 from leakscan.detectors.verdict import (
     ENCRYPTED,
     IS_PLACEHOLDER,
+    NO,
     PLAUSIBLE,
     REJECTED,
     VALID,
@@ -158,7 +160,9 @@ def check_nai(value: str, signature: Signature) -> Verdict:
             return device._replace(identifier="imei", home=home) if device.grade == VALID else device
     if digits_only(user):
         number = msisdn.check_strict(user, signature)
-        if number.grade == VALID:
+        if number.grade != VALID:
+            number = msisdn.mdn(user, signature)
+        if number.grade > NO:
             return number._replace(identifier="msisdn", home=home)
     return Verdict(VALID, text, text.lower(), ("user@realm",), home=home)
 

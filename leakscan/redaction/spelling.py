@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from leakscan.detectors.encodings import DECODERS, GUESSES, INTERNATIONAL, trim
+from leakscan.detectors.encodings import DECODERS, GUESSES, INTERNATIONAL, OCTETS, trim
 from leakscan.redaction.fakes import cased, scrambled_like
 
 #: What may be a value of its own inside another text.
@@ -129,8 +130,15 @@ def _base64(raw: str, plain: str) -> Iterator[str]:
     except UnicodeEncodeError:
         return
     padding = raw[len(raw.rstrip("=")) :]
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(data).decode().rstrip("=") + padding
+    for octets in (data, *_packed(plain)):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(octets).decode().rstrip("=") + padding
+
+
+def _packed(plain: str) -> Iterator[bytes]:
+    """The octets of hex digits."""
+    with contextlib.suppress(ValueError):
+        yield binascii.unhexlify(plain.removeprefix(OCTETS).encode("ascii"))
 
 
 def _jwt(raw: str, plain: str) -> Iterator[str]:
@@ -157,11 +165,11 @@ def _as(old: str, new: str) -> str:
 
 
 def _tbcd(raw: str, plain: str) -> Iterator[str]:
-    """With the filler that it had, and the octet before the number, if there was one."""
+    """With the filler that it had, and what stood before the number."""
     fill = next((char for char in raw if char in "fF"), "F")
     filled = plain + fill * (len(plain) % 2)
     made = "".join(filled[at + 1] + filled[at] for at in range(0, len(filled), 2))
-    for before in ("", INTERNATIONAL):
+    for before in ("", INTERNATIONAL, OCTETS, OCTETS + INTERNATIONAL):
         yield before + made + fill * (len(raw) - len(before) - len(made))
 
 

@@ -19,7 +19,18 @@ from leakscan.sources import compressed, netmon, paths, pcap, pcapng
 from leakscan.sources.ahead import ReadAhead
 from leakscan.sources.stream import BUFFER_BYTES, STDIN, ByteSource, Fault, RawFile, Window, read_up_to
 
-__all__ = ["FOREIGN", "SOURCES", "Beginning", "Source", "beginning", "content", "expand", "frames", "open_capture"]
+__all__ = [
+    "FOREIGN",
+    "SOURCES",
+    "Beginning",
+    "Source",
+    "beginning",
+    "content",
+    "expand",
+    "frames",
+    "open_capture",
+    "plain",
+]
 
 #: Enough for every `recognises` below.
 HEAD_BYTES = 32
@@ -93,6 +104,21 @@ def beginning(name: str) -> Beginning | None:
         times.append(int(batch.time_ns[0]))
         links.add(batch.origin.link)
     return Beginning(times[0], frozenset(links)) if times else None
+
+
+def plain(name: str) -> str:
+    """The name of the format of a regular file that is not compressed; "" of anything else."""
+    try:
+        raw = RawFile(name, most=HEAD_BYTES)
+    except OSError:
+        return ""
+    try:
+        source = _recognise(read_up_to(raw, HEAD_BYTES)) if raw.size else None
+    except Fault:
+        return ""
+    finally:
+        raw.close()
+    return source.name if source is not None and source.reader is not None else ""
 
 
 def content(name: str, on_bytes: Callable[[int], None] | None = None) -> Iterator[bytes]:

@@ -27,22 +27,24 @@ def expand(arguments: Sequence[str], wanted: Callable[[str], bool] = lambda name
 
 
 def _expand(argument: str, wanted: Callable[[str], bool]) -> Iterator[str]:
-    if argument == STDIN or os.path.lexists(argument):
+    if argument == STDIN:
+        yield argument
+        return
+    if os.path.lexists(argument):
         yield from _named(argument, wanted)
         return
     pattern = glob.has_magic(argument)
     matches = sorted(glob.glob(argument, recursive=True), key=natural) if pattern else []  # noqa: PTH207 - as the shell
     if not matches:
-        reason = "nothing matches" if pattern else "no such file or directory"
-        raise CaptureUnavailable(f"{argument}: {reason}")
+        raise CaptureUnavailable(f"{argument}: {'nothing matches' if pattern else _why_not(argument)}")
     for match in matches:
         yield from _named(match, wanted)
 
 
 def _named(name: str, wanted: Callable[[str], bool]) -> Iterator[str]:
-    if name != STDIN and not Path(name).exists():
+    if not Path(name).exists():
         raise CaptureUnavailable(f"{name}: a link to nothing")
-    if name != STDIN and not os.access(name, os.R_OK):
+    if not os.access(name, os.R_OK):
         raise CaptureUnavailable(f"{name}: permission denied")
     if not Path(name).is_dir():
         yield name
@@ -51,6 +53,17 @@ def _named(name: str, wanted: Callable[[str], bool]) -> Iterator[str]:
     if not found:
         raise CaptureUnavailable(f"{name}: no file in this directory")
     yield from filter(wanted, found)
+
+
+def _why_not(name: str) -> str:
+    """Why nothing is found under a name: it is not there, or this user may not look."""
+    try:
+        os.lstat(name)
+    except PermissionError:
+        return "permission denied"
+    except (OSError, ValueError):
+        pass
+    return "no such file or directory"
 
 
 def _files(directory: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """pcap files: a file header, then packet records. draft-ietf-opsawg-pcap, and the variants told by the magic number.
 
-In: a `Window`. Out: `FrameBatch`es, one per filled window. State: the number of the next frame.
+In: a `Window`. Out: `FrameBatch`es, one per filled window. State: the number of the next frame. Reading may begin and
+end at any record (`records`), for who reads a capture in stretches.
 
 The walk from record to record is plain Python and does nothing but collect offsets; everything else is gathered by
 numpy from the record headers at those offsets.
@@ -40,24 +41,31 @@ def recognises(head: bytes) -> bool:
 
 def read(window: Window) -> Iterator[FrameBatch]:
     """The frames of one pcap file. Raises Fault where the file is cut or damaged."""
+    yield from records(window, file_header(window))
+
+
+def records(window: Window, header: FileHeader, number: int = 1, limit: int | None = None) -> Iterator[FrameBatch]:
+    """The frames from here on, the first of which is `number`, up to the first record at or behind the offset `limit`
+    of the capture. Raises Fault.
+    """
 
     import numpy as np
 
-    header = _file_header(window)
     origin = Origin(window.capture, header.link, header.variant.digits, "")
     length = header.variant.record_header
-    limit = min(MAX_RECORD_BYTES, window.size - length)
-    number = 1
+    longest = min(MAX_RECORD_BYTES, window.size - length)
     while True:
-        starts, end = _walk(window, header)
+        starts, end = _walk(window, header, limit)
         if starts:
-            batch = _batch(window, header, origin, np.array(starts, np.int64), number, limit)
+            batch = _batch(window, header, origin, np.array(starts, np.int64), number, longest)
             good = len(batch.start)
             if good:
                 yield batch
             number += good
             window.start = end if good == len(starts) else starts[good]
-        if window.end - window.start >= length and (captured := _captured(window, header)) > limit:
+        if limit is not None and window.offset >= limit:
+            return
+        if window.end - window.start >= length and (captured := _captured(window, header)) > longest:
             raise Fault("file.damaged", f"a packet record of {captured} bytes")
         if not window.more():
             return
@@ -70,7 +78,7 @@ def _order(head: bytes | bytearray) -> str | None:
     return None
 
 
-def _file_header(window: Window) -> FileHeader:
+def file_header(window: Window) -> FileHeader:
     order = _order(window.data) or "<"
     variant = VARIANTS[struct.unpack_from(order + "I", window.data)[0]]
     if window.end < variant.file_header:
@@ -99,13 +107,13 @@ def layout(head: bytes | bytearray, order: str) -> tuple[tuple[int, ...], int, i
     return captured_at, linktype(link & 0xFFFF), fcs, 0
 
 
-def _walk(window: Window, header: FileHeader) -> tuple[list[int], int]:
-    """Offsets of the complete records in the window, and the end of the last one."""
+def _walk(window: Window, header: FileHeader, limit: int | None) -> tuple[list[int], int]:
+    """Offsets of the complete records in the window that begin before `limit`, and the end of the last one."""
     data, position, end = window.data, window.start, window.end
     length = header.variant.record_header
     starts: list[int] = []
     append = starts.append
-    last = end - length
+    last = end - length if limit is None else min(end - length, limit - window.base - 1)
     if len(header.captured_at) == 1:
         unpack = struct.Struct(f"{header.order}{header.captured_at[0]}xI").unpack_from
         while position <= last:

@@ -2,6 +2,7 @@
 
 In: a `Window`. Out: `FrameBatch`es: a run of packet blocks of one type, cut where the interface's description changes.
 State: the interfaces of the current section (at most `MAX_INTERFACES`), the number of the next frame, the last time.
+With that, reading may begin and end at any block, for who reads a capture in stretches.
 
 As in pcap.py, the walk over a run of packet blocks only collects offsets, and numpy gathers the columns. All other
 blocks are looked at one by one.
@@ -45,6 +46,15 @@ class PacketBlock(NamedTuple):
         return self.data + 4  # the length stands once more at the end
 
 
+class Description(NamedTuple):
+    """The section that is read, and its interfaces."""
+
+    order: str
+    snap: int
+    kinds: list[Interface]
+    profile_of: bytes  # of 64-bit integers: index into `kinds`, by interface
+
+
 def recognises(head: bytes) -> bool:
     return head[:4] == SECTION_MAGIC and (len(head) < 12 or _order(head[8:12]) is not None)
 
@@ -53,7 +63,7 @@ def read(window: Window) -> Iterator[FrameBatch]:
     """The frames of one pcapng file. Raises Fault where the file is cut or damaged."""
     if window.end < SECTION_FIXED:
         raise Fault("file.empty", "the capture ends inside its section header")
-    yield from _Reader(window).batches()
+    yield from Reader(window).batches()
 
 
 def _order(magic: bytes | bytearray) -> str | None:
@@ -64,24 +74,49 @@ def _damage(reason: str) -> Fault:
     return Fault("file.damaged", reason)
 
 
-class _Reader:
-    def __init__(self, window: Window) -> None:
-        self._window = window
-        self._number = 1
-        self._time_ns = 0
+class Reader:
+    """Reads from a window, and goes on in another one."""
+
+    def __init__(self, window: Window, alone: bool = False) -> None:
+        """`alone`: what bears on others, or on which others bear, is a Fault, but for `take`."""
+        self.window = window
+        self._alone = alone
+        self.number = 1  # of the next frame
+        self.time_ns = 0  # of the last frame that had one
+        self._timed = False
         self._new_section("<")
 
-    def batches(self) -> Iterator[FrameBatch]:
+    def description(self) -> Description:
+        """What packet blocks need to know of the blocks before them."""
+        return Description(self._order, self._snap, list(self._kinds), self._profile_of.tobytes())
+
+    def take(self, described: Description) -> None:
+        """Go on as if those blocks had been read."""
         import numpy as np
 
-        window = self._window
+        self._new_section(described.order)
+        self._snap = described.snap
+        self._kinds += described.kinds
+        self._profile_of = np.frombuffer(described.profile_of, np.int64)
+        self._profiles.update((kind, index) for index, kind in enumerate(described.kinds))
+        self._described = len(self._profile_of)
+
+    def batches(self, limit: int | None = None) -> Iterator[FrameBatch]:
+        """The frames from here on, up to the first block at or behind the offset `limit` of the capture. Raises
+        Fault.
+        """
+        import numpy as np
+
+        window = self.window
         while window.need(BLOCK_FIXED):
+            if limit is not None and window.offset >= limit:
+                return
             kind, length = self._unpack(window.data, window.start)
             layout = PACKET_BLOCKS.get(kind)
             if layout is None:
                 self._other_block(kind)
                 continue
-            starts, end = self._walk(kind, layout)
+            starts, end = self._walk(kind, layout, limit)
             if starts:
                 yield from self._run(kind, layout, np.array(starts, np.int64))
                 window.start = end
@@ -104,13 +139,13 @@ class _Reader:
         self._kinds: list[Interface] = []
         self._profile_of = np.zeros(0, np.int64)
 
-    def _walk(self, kind: int, layout: PacketBlock) -> tuple[list[int], int]:
-        """Offsets of the complete blocks of type `kind` that stand in a row, and the end of the last one."""
-        data, position, end, unpack = self._window.data, self._window.start, self._window.end, self._unpack
+    def _walk(self, kind: int, layout: PacketBlock, limit: int | None) -> tuple[list[int], int]:
+        """Offsets of the complete blocks of type `kind` that stand in a row before `limit`, and the end of the last."""
+        data, position, end, unpack = self.window.data, self.window.start, self.window.end, self._unpack
         least = layout.overhead
         starts: list[int] = []
         append = starts.append
-        last = end - least
+        last = end - least if limit is None else min(end - least, limit - self.window.base - 1)
         while position <= last:
             this, length = unpack(data, position)
             if this != kind or length < least:
@@ -126,7 +161,7 @@ class _Reader:
 
         import numpy as np
 
-        data = self._window.data
+        data = self.window.data
         items = np.ndarray((len(data) - layout.gather + 1,), f"V{layout.gather}", data, strides=(1,))
         fields = items[starts].view(self._order + "u4").reshape(len(starts), -1).astype(np.int64)
         length, wire = fields[:, 1] + 3 & -4, fields[:, -1]
@@ -150,7 +185,7 @@ class _Reader:
         edges = [0, *(np.flatnonzero(np.diff(profile[:good])) + 1).tolist(), good] if good else []
         for first, behind in pairwise(edges):
             part = slice(first, behind)
-            number, self._number = self._number, self._number + behind - first
+            number, self.number = self.number, self.number + behind - first
             if profile[first] < 0:
                 self._missing(int(interface[first]), int(starts[first]), behind - first)
                 continue
@@ -158,9 +193,9 @@ class _Reader:
             times = self._times(described, ticks[part], layout)
             lengths = without_fcs(captured[part], wire[part], described.fcs)
             first_bytes = starts[part] + layout.data
-            yield FrameBatch(self._origin(described), data, first_bytes, *lengths, times, number, self._window.base)
+            yield FrameBatch(self._origin(described), data, first_bytes, *lengths, times, number, self.window.base)
         if good < len(starts):
-            self._window.start = int(starts[good])
+            self.window.start = int(starts[good])
             raise _damage("a packet block whose lengths contradict each other")
 
     def _profile(self, interface: Column) -> Column:
@@ -177,25 +212,29 @@ class _Reader:
         import numpy as np
 
         if not layout.has_time:
-            return np.full(len(ticks), self._time_ns)
+            if self._alone and not self._timed:
+                raise _damage("a packet that has its time from the one before")
+            return np.full(len(ticks), self.time_ns)
         times, clamped = described.clock.nanoseconds(ticks)
         if clamped:
-            self._window.losses["time.out-of-range"] += clamped
-        self._time_ns = int(times[-1])
+            self.window.losses["time.out-of-range"] += clamped
+        self.time_ns, self._timed = int(times[-1]), True
         return times
 
     def _origin(self, described: Interface) -> Origin:
-        return Origin(self._window.capture, described.link, described.clock.digits, described.name)
+        return Origin(self.window.capture, described.link, described.clock.digits, described.name)
 
     def _missing(self, interface: int, start: int, count: int) -> None:
-        window, loss = self._window, "block.interface-missing"
+        window, loss = self.window, "block.interface-missing"
         reason = f"packets of interface {interface}, which was never described"
         window.losses.problem(loss, window.capture, window.offset - window.start + start, reason)
         window.losses[loss] += count - 1
 
     def _other_block(self, kind: int) -> None:
         """Read a block that holds no packet and go past it. Raises Fault."""
-        window = self._window
+        window = self.window
+        if self._alone and kind in STATE_BLOCKS:
+            raise _damage("a block that bears on others")
         if kind == SECTION_TYPE:
             window.need(SECTION_FIXED)
             self._section()
@@ -212,7 +251,7 @@ class _Reader:
                 self._statistics(window.data[window.start : window.start + length])
         elif kind not in OTHER_BLOCKS:
             window.losses["block.unknown"] += 1
-            self._number += kind in NUMBERED_BLOCKS
+            self.number += kind in NUMBERED_BLOCKS
         window.skip(length - 4)
         if not window.need(4):
             raise Fault("file.cut", "the capture ends inside a block")
@@ -222,7 +261,7 @@ class _Reader:
         window.start += 4
 
     def _section(self) -> None:
-        window = self._window
+        window = self.window
         order = _order(window.data[window.start + 8 : window.start + 12])
         if order is None:
             raise _damage("a section header without its byte-order magic")
@@ -251,7 +290,7 @@ class _Reader:
         interface, dropped = parse_drops(block, self._order)
         before = self._dropped.get(interface, 0)
         if dropped > before and interface < max(self._described, 1):
-            self._window.losses["capture.dropped"] += dropped - before
+            self.window.losses["capture.dropped"] += dropped - before
             self._dropped[interface] = dropped
 
 
@@ -264,6 +303,8 @@ BLOCK_FIXED = 12  # type, length, and the length again
 SECTION_FIXED = 28
 INTERFACE_FIXED = 20
 STATISTICS_FIXED = 24
+
+STATE_BLOCKS = frozenset({SECTION_TYPE, INTERFACE_TYPE, STATISTICS_TYPE})
 
 #: Blocks that hold a packet.
 PACKET_BLOCKS = {

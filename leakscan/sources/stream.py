@@ -69,6 +69,7 @@ class RawFile:
         status = os.fstat(self._file.fileno())
         self._is_pipe = stat.S_ISFIFO(status.st_mode)
         self.size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        self.identity = (status.st_dev, status.st_ino, self.size)
         self._reading = False
 
     def readinto(self, view: memoryview) -> int:
@@ -85,6 +86,10 @@ class RawFile:
         if self._on_bytes is not None and count:
             self._on_bytes(count)
         return count
+
+    def seek(self, position: int) -> None:
+        """Go on from there, in a regular file."""
+        self._file.seek(position)
 
     def _read(self, view: memoryview) -> int:
         self._reading = True
@@ -126,7 +131,9 @@ class Window:
         losses: Losses,
         size: int = BUFFER_BYTES,
         ahead: ReadAhead | None = None,
+        base: int = 0,
     ) -> None:
+        """`base`: where the source begins in the capture."""
         self.data = bytearray(size) if ahead is None else ahead.first
         self.data[: len(head)] = head
         self.size = len(self.data)
@@ -136,7 +143,7 @@ class Window:
         self.losses = losses
         self._source = source
         self._ahead = ahead
-        self._base = 0
+        self._base = base
 
     @property
     def base(self) -> int:

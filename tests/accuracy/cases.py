@@ -26,6 +26,7 @@ class Case(NamedTuple):
     alone: bool  # under a name that says nothing: a hint is all that can be asked for
     target: str
     headers: tuple[Pair, ...]
+    value: str = ""  # what is to be found, where the case says so
 
     def message(self) -> Message:
         return Message(
@@ -49,8 +50,17 @@ class Case(NamedTuple):
         )
 
 
-def case(random: Random, identifier: str, group: str, place: str, name: str, value: str, alone: bool = False) -> Case:
-    """The field in an ordinary request."""
+def case(
+    random: Random,
+    identifier: str,
+    group: str,
+    place: str,
+    name: str,
+    value: str,
+    alone: bool = False,
+    hidden: str = "",
+) -> Case:
+    """The field in an ordinary request; `hidden` is the identifier in it."""
     target, cookies = f"/{random.choice(('', 'news', 'a/b.gif', 'index.php'))}", [f"sid={hexadecimal(random, 26)}"]
     headers: list[Pair] = [("Host", "www.site.example"), ("User-Agent", random.choice(AGENTS)), ("Accept", "*/*")]
     if place == "header":
@@ -69,4 +79,4 @@ def case(random: Random, identifier: str, group: str, place: str, name: str, val
         headers.append(("Cookie", "; ".join(cookies)))
     if random.random() < 0.3:
         headers.append(("X-Request-Id", number(random, 8)))
-    return Case(identifier, group, place, alone, target, tuple(headers))
+    return Case(identifier, group, place, alone, target, tuple(headers), hidden)

@@ -219,6 +219,9 @@ def _other_ids(random: Random) -> Field:
             ("msisdn", random.choice(("yes", "wifi", "12", "4711"))),
             ("x-wap-msisdn", f"10.{random.randrange(256)}.2.3"),
             ("clid", number(random, 7)),
+            ("X-CLI-Version", f"{number(random, 2)}.{number(random, 1)}.{number(random, 8)}"),
+            ("subscriber_count", number(random, random.choice((10, 11, 12)))),
+            ("subscriberId", "1" + number(random, 11)),
             ("cli", random.choice(("php", hexadecimal(random, 8)))),
             ("subscriber", random.choice((uuid(random), number(random, 7), "premium"))),
             ("newsletter_subscriber", number(random, 8)),
@@ -258,6 +261,72 @@ def _bait(random: Random) -> Field:
     return _place(random), random.choice(("order", "article", "X-Order", "counter", "seq", "page_id", "account")), value
 
 
+def _clicks(random: Random) -> Field:
+    """What advertisers count clicks and campaigns by."""
+    name, value = random.choice(
+        (
+            ("gclid", "Cj0KCQ" + text(random, 50)),
+            ("yclid", number(random, random.choice((18, 19)))),
+            ("clid", number(random, random.choice((6, 7)))),
+            ("msclkid", hexadecimal(random, 32)),
+            ("fbclid", "IwAR" + text(random, 57)),
+            ("utm_id", number(random, random.choice((11, 14, 17)))),
+            ("campaignid", number(random, 11)),
+            ("adgroupid", number(random, 12)),
+            ("creative", number(random, 12)),
+            ("targetid", f"kwd-{number(random, 12)}"),
+            ("_fbc", f"fb.1.{milliseconds(random)}.{text(random, 60)}"),
+        )
+    )
+    return "cookie" if name == "_fbc" else "query", name, value
+
+
+def _payments(random: Random) -> Field:
+    """Amounts, accounts, cards, codes of tax and post."""
+    name, value = random.choice(
+        (
+            ("amount", f"{random.uniform(1, 1e9):.2f}"),
+            ("total", number(random, random.choice((10, 11)))),
+            ("iban", "DE" + digits(random, 20)),
+            ("iban", f"GB{digits(random, 2)}BARC{digits(random, 14)}"),
+            ("card", random.choice(("4", "5")) + digits(random, 15)),
+            ("pan", random.choice(("34", "37")) + digits(random, 13)),
+            ("siret", digits(random, 14)),
+            ("vat", "DE" + digits(random, 9)),
+            ("zip", f"{digits(random, 5)}-{digits(random, 4)}"),
+            ("booking", number(random, random.choice((10, 13)))),
+            ("ticket", f"{number(random, 3)}-{digits(random, 10)}"),
+        )
+    )
+    return _place(random, "query", "cookie"), name, value
+
+
+def _validators(random: Random) -> Field:
+    """ETags, signatures, nonces, tokens against forgery, keys."""
+    name, value = random.choice(
+        (
+            ("If-None-Match", f'"{number(random, 12)}"'),
+            ("If-None-Match", f'W/"{number(random, 11)}-{milliseconds(random)}"'),
+            ("If-None-Match", f'"{hexadecimal(random, 6)}-{hexadecimal(random, 13)}"'),
+            ("X-Signature", octets(random, 32)),
+            ("X-CSRF-Token", text(random, 64)),
+            ("X-Timestamp", milliseconds(random) + digits(random, 3)),
+            ("X-Api-Key", text(random, 32)),
+            ("X-Client-Id", number(random, 12)),
+            ("X-Nonce", number(random, 15)),
+            ("x-datadog-trace-id", number(random, 19)),
+        )
+    )
+    return "header", name, value
+
+
+def _contacts(random: Random) -> Field:
+    """Numbers that shops publish, in addresses of pages."""
+    name = random.choice(("shop", "call", "contact", "firm", "hotline"))
+    value = random.choice(("+4420794600", "+1202555010", "0800", "004930")) + digits(random, 2)
+    return random.choice(("path", "query")), name, value
+
+
 #: Family -> how one of it is made.
 FAMILIES: Mapping[str, Maker] = {
     "analytics cookies": _analytics,
@@ -275,6 +344,10 @@ FAMILIES: Mapping[str, Maker] = {
     "placeholders": _placeholders,
     "other values under known names": _other_ids,
     "descriptions of devices": _models,
+    "clicks and campaigns": _clicks,
+    "payments, taxes, bookings": _payments,
+    "validators, signatures, keys": _validators,
+    "published contacts": _contacts,
     "valid digits under other names": _bait,
 }
 

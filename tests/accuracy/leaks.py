@@ -82,7 +82,15 @@ MSISDN_FORMS: Mapping[str, Callable[[Random, str], str]] = {
     "base64url": lambda _, value: urlsafe_b64encode(f"+{value}".encode()).decode().rstrip("="),
     "hex of text": lambda _, value: value.encode().hex(),
     "base64 of hex": lambda _, value: b64encode(value.encode().hex().encode()).decode(),
+    "base64, three times": lambda _, value: b64encode(b64encode(b64encode(value.encode()))).decode(),
+    "base64 of JSON": lambda _, value: b64encode(json.dumps({"msisdn": value, "rat": 6}).encode()).decode(),
+    "JWT": lambda random, value: ".".join(
+        urlsafe_b64encode(part).decode().rstrip("=")
+        for part in (b'{"alg":"HS256"}', json.dumps({"sub": "x", "msisdn": value}).encode(), random.randbytes(32))
+    ),
 }
+#: Digits that can be read two ways are believed as they stand: the value may be another one.
+PACKED = "base64 of swapped digits"
 #: Forms that only a network writes: in a parameter they may be anything.
 OF_NETWORKS = ("national", "trunk zero")
 HIDDEN_FORMS: Mapping[str, Callable[[Random, str], str]] = {
@@ -150,7 +158,8 @@ def _numbers(random: Random) -> Iterator[Case]:
     for at, plan in enumerate(PLANS):
         for index in range(PER_PLAN):
             form, make = forms[(at + index) % len(forms)]
-            value = make(random, msisdn(random, plan))
+            digits_of = msisdn(random, plan)
+            value = make(random, digits_of)
             place = random.choice(("header", "header", "cookie", "query", "referer", "path"))
             if form in OF_NETWORKS:
                 place = "header"
@@ -159,11 +168,14 @@ def _numbers(random: Random) -> Iterator[Case]:
             elif place == "cookie":
                 value = value.replace(";", "%3B")
             name = random.choice(SPELLINGS)(random.choice(names))
-            yield case(random, "msisdn", form, place, name, value)
+            hidden = "" if form in OF_NETWORKS else digits_of
+            yield case(random, "msisdn", form, place, name, value, hidden=hidden)
         for _ in range(5):
             name = random.choice(TELLING["msisdn"])
-            value = random.choice(("", "", "+", "00")) + msisdn(random, plan)
-            yield case(random, "msisdn", "telling name", random.choice(("header", "cookie")), name, value)
+            digits_of = msisdn(random, plan)
+            value, place = random.choice(("", "", "+", "00")) + digits_of, random.choice(("header", "cookie"))
+            yield case(random, "msisdn", "telling name", place, name, value, hidden=digits_of)
+        yield _packed(random, random.choice(names), msisdn(random, plan))
         form, make = random.choice(list(HIDDEN_FORMS.items()))
         yield case(random, "msisdn", form, "header", random.choice(names), make(random, msisdn(random, plan)))
         yield _composite(random, msisdn(random, plan))
@@ -172,6 +184,11 @@ def _numbers(random: Random) -> Iterator[Case]:
         name, place = random.choice(QUIET), random.choice(("header", "cookie", "query", "referer"))
         if len(value := msisdn(random, plan)) >= 10:  # a shorter one says nothing at all
             yield case(random, "msisdn", "value alone", place, name, value, alone=True)
+
+
+def _packed(random: Random, name: str, value: str) -> Case:
+    octets_of = bytes.fromhex(swapped(value + "F" * (len(value) % 2)))
+    return case(random, "msisdn", PACKED, "header", name, b64encode(octets_of).decode())
 
 
 def _composite(random: Random, value: str) -> Case:
@@ -185,7 +202,7 @@ def _composite(random: Random, value: str) -> Case:
             ("X-Acme-Context", f'{{"bearer":"GPRS","msisdn":"{value}"}}'),
         )
     )
-    return case(random, "msisdn", "composite", "header", name, packed)
+    return case(random, "msisdn", "composite", "header", name, packed, hidden=value)
 
 
 def _inside(random: Random, value: str) -> Case:
@@ -200,7 +217,7 @@ def _inside(random: Random, value: str) -> Case:
             ("header", f"lang=en; msisdn={value}; tz=0"),
         )
     )
-    return case(random, "msisdn", "labelled, inside", place, random.choice(QUIET), packed)
+    return case(random, "msisdn", "labelled, inside", place, random.choice(QUIET), packed, hidden=value)
 
 
 def _national(random: Random) -> Case:

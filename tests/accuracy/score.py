@@ -1,6 +1,6 @@
 """How often detection is right: the corpus in, figures and docs/accuracy.md out.
 
-A leak counts as found when its identifier is found in its request; whatever else is found in a leak's or a decoy's request
+A leak counts as found when its identifier is found in its request, with its value where the case says which; whatever else is found in a leak's or a decoy's request
 under a name of a subscriber counts as false. State: the counts.
 """
 
@@ -76,7 +76,9 @@ def score(cases: Iterable[Case]) -> Score:
         result.cases[one.identifier, one.group] += 1
         best: dict[str, str] = {}
         for match in detect(fields(one.message(), losses), losses):
-            if match.identifier in KINDS:
+            if one.value and match.identifier == one.identifier and match.value != one.value:
+                result.false[match.identifier, match.confidence] += match.confidence != HINT
+            elif match.identifier in KINDS:
                 so_far = best.get(match.identifier, HINT)
                 best[match.identifier] = max(match.confidence, so_far, key=CONFIDENCES.index)
         for identifier, confidence in best.items():
@@ -143,7 +145,8 @@ HEAD = """<!-- Made by python -m tests.accuracy; do not edit. -->
 
 Measured on a corpus that a script makes anew for every test run: {leaks} requests with one leak each, of every kind, form
 and place that a published source tells of, in 84 number plans; and {decoys} requests with something in them that looks
-like an identifier and is none. A test fails when a figure is worse than the one that stands here.
+like an identifier and is none. A leak is found when its identifier is, with the right value wherever the form leaves no choice.
+A test fails when a figure is worse than the one that stands here.
 
 The corpus was written by the authors of the detectors. It says that what they thought of works, and goes on working; it says
 little about what they did not think of. Names under which a leak is looked for are those of the catalogue."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leakscan.operators import APNS, BRANDS, DOMAINS, brand_in, of_apn, of_hosts
+from leakscan.detectors import builtin
+from leakscan.operators import APN_ROWS, APNS, BRANDS, DOMAIN_ROWS, DOMAINS, SOURCES, brand_in, of_apn, of_hosts
 from leakscan.plmn import plmn_of
 
 
@@ -17,6 +18,17 @@ def test_every_code_is_assigned(codes: tuple[str, ...]) -> None:
 def test_tables_are_written_as_they_are_looked_up() -> None:
     assert all(key == key.lower().strip() for table in (DOMAINS, APNS, BRANDS) for key in table)
     assert list(DOMAINS) == sorted(DOMAINS)
+
+
+def test_every_row_names_its_source() -> None:
+    named = {source for rows in (DOMAIN_ROWS, APN_ROWS) for _, source in rows.values()}
+    assert named == set(SOURCES)
+
+
+@pytest.mark.parametrize("begin", BRANDS)
+def test_a_brand_has_headers_in_the_catalogue(begin: str) -> None:
+    """Their entries name the sources."""
+    assert any(name.startswith(begin) for entry in builtin().signatures.values() for name in entry.names)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,11 @@ def tbcd_address(digits: str) -> str:
     return "91" + tbcd(digits)
 
 
+def packed(digits: str) -> str:
+    """The octets of swapped digits."""
+    return base64.b64encode(bytes.fromhex(tbcd(digits))).decode()
+
+
 def backwards(text: str) -> str:
     return text[::-1]
 

@@ -107,6 +107,11 @@ def test_telling_words(name: str, rule: str) -> None:
     assert rule in [found.id for found in builtin().lookup(name)]
 
 
+@pytest.mark.parametrize("name", ["subscriber_count", "phoneVerifiedSince", "X-CLI-Version", "device-id-limit"])
+def test_telling_words_beside_words_that_say_otherwise(name: str) -> None:
+    assert builtin().lookup(name) == ()
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -139,6 +139,11 @@ def test_parts_of_a_composite() -> None:
         ("x-opwv-ddm-identity.imsi", IMSI, ("base64",)),
     }
     assert parts("x-opwv-ddm-identity", "a9f0c2d417") == {("x-opwv-ddm-identity", "a9f0c2d417", ())}
+    assert parts("x-network-info", f"UDP, 10.0.0.1, security=1, {NUMBER}") == {
+        ("x-network-info.msisdn", NUMBER, ()),
+        ("x-network-info.ip", "10.0.0.1", ()),
+    }
+    assert parts("x-network-info", "UDP,security=0") == set()
     assert parts("x-network-info", "unknown") == set()
     assert parts("x-network-info", "GPRS,unknown,192.0.2.7,,unsecured") == set()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from leakscan.detectors import detect, imei
+from leakscan.detectors import detect, imei, imsi
 from leakscan.losses import Losses
 from leakscan.model import Field
 from tests.detectors import chance
@@ -21,6 +21,7 @@ from tests.detectors.disguises import (
     hexed_apart,
     hexed_high,
     jwt,
+    packed,
     percent,
     percent_lightly,
     quoted,
@@ -31,6 +32,7 @@ from tests.detectors.disguises import (
 
 NUMBER, IMSI, IMEI, ICCID = "447700900123", "001010123456789", "001010012345672", "8944101234567890128"
 AMERICAN = "12025550123"
+FREE = "448081570123"  # kept for fiction, too; in hex of ASCII its end is like a time
 DIGITS = "hex digits, nearly all decimal"
 REALM = "mnc001.mcc001.3gppnetwork.org"
 
@@ -60,6 +62,11 @@ def found(place: str, name: str, value: str) -> list[tuple[str, str, str, str]]:
         ("x-msisdn", tbcd(AMERICAN), AMERICAN, "tbcd", "confirmed"),
         ("x-msisdn", tbcd_address(AMERICAN), AMERICAN, "tbcd", "confirmed"),
         ("x-msisdn", tbcd_address(NUMBER), NUMBER, "tbcd", "probable"),
+        ("x-msisdn", packed(AMERICAN), AMERICAN, "base64 > tbcd", "confirmed"),
+        ("x-msisdn", packed(NUMBER), NUMBER, "base64 > tbcd", "probable"),
+        ("x-msisdn", b64(hexed(FREE)), FREE, "base64 > hex", "confirmed"),
+        ("x-imsi", packed(IMSI), IMSI, "base64 > tbcd", "confirmed"),
+        ("x-msisdn", percent(b64(b64(b64(NUMBER)))), NUMBER, "percent > base64 > base64 > base64", "confirmed"),
         ("x-msisdn", backwards(NUMBER), NUMBER, "reversed", "probable"),
         ("x-msisdn", b64(backwards(NUMBER)), NUMBER, "base64 > reversed", "probable"),
         ("x-msisdn", backwards(b64(NUMBER)), NUMBER, "reversed > base64", "probable"),
@@ -67,6 +74,7 @@ def found(place: str, name: str, value: str) -> list[tuple[str, str, str, str]]:
         ("x-imsi", backwards(IMSI), IMSI, "reversed", "probable"),
         ("x-imei", tbcd(IMEI), IMEI, "tbcd", "confirmed"),
         ("x-imei", backwards(IMEI), IMEI, "reversed", "probable"),
+        ("x-imei", tbcd("0140000123456703"), "0140000123456703", "tbcd", "probable"),  # an IMEISV, as 1004...
         ("x-iccid", tbcd(ICCID), ICCID, "tbcd", "confirmed"),
         ("x-iccid", hexed(backwards(ICCID)), ICCID, "hex > reversed", "probable"),
         # beside other things
@@ -78,6 +86,10 @@ def found(place: str, name: str, value: str) -> list[tuple[str, str, str, str]]:
         ("x-msisdn", f"{NUMBER}20120110120000", NUMBER, "", "confirmed"),
         ("x-msisdn", f"{NUMBER}:1326153600", NUMBER, "", "confirmed"),
         ("x-msisdn", f"{NUMBER}_1326153600", NUMBER, "", "confirmed"),
+        ("x-msisdn", f"{NUMBER}/34", NUMBER, "", "confirmed"),
+        ("x-msisdn", f"{{{NUMBER}}}", NUMBER, "", "confirmed"),
+        ("x-msisdn", f"type=number|value={NUMBER}", NUMBER, "", "confirmed"),
+        ("x-msisdn", "+44 (0)7700 900123", NUMBER, "", "confirmed"),
         ("x-msisdn", f"{NUMBER}@carrier.example", NUMBER, "", "confirmed"),
         ("x-msisdn", b64(f"{NUMBER};1326153600"), NUMBER, "base64", "confirmed"),
         # URIs and network access identifiers
@@ -97,6 +109,36 @@ def found(place: str, name: str, value: str) -> list[tuple[str, str, str, str]]:
 )  # fmt: skip
 def test_under_a_known_name(name: str, value: str, identifier: str, chain: str, confidence: str) -> None:
     assert found("header", name, value) == [(name, identifier, chain, confidence)]
+
+
+def test_a_number_in_a_nai_is_a_number() -> None:
+    """Ten digits before a realm that is not a mobile network's: CDMA's user names. Others stay tokens."""
+    for user, identifier in (
+        (AMERICAN[1:], "msisdn"),
+        ("0000000001", "subscriber_token"),
+        ("user01", "subscriber_token"),
+    ):
+        (match,) = detect([Field("header", "x-up-nai", f"{user}@carrier.example")], Losses())
+        assert match.identifier == identifier
+        assert (match.value, match.normal) == (user, AMERICAN) or identifier != "msisdn"
+
+
+def test_the_user_of_a_realm_may_have_another_code_of_the_country() -> None:
+    """An operator has several, and a virtual one none; digits that no network has are no IMSI."""
+    assert imsi.of_realm(IMSI, ("001-001",)) == IMSI
+    assert imsi.of_realm("00102" + IMSI[5:], ("001-001",)) == ""
+    assert imsi.of_realm(IMSI, ("999-99",)) == ""
+
+
+def test_the_urn_of_a_device_says_what_it_is() -> None:
+    """RFC 7254, under any name; the check digit is a spare 0 there."""
+    value = f"<urn:gsma:imei:{IMEI[:8]}-{IMEI[8:14]}-0>"
+    assert found("header", "+sip.instance", value) == [("value-identity", IMEI[:14] + "0", "", "probable")]
+
+
+def test_a_prefix_that_is_dialled_is_no_part_of_a_number() -> None:
+    """1 before a North American number that has its country code already."""
+    assert [match[0] for match in found("query", "subscriber_count", "1" + AMERICAN)] in ([], ["value-msisdn"])
 
 
 MEMBERS = json.dumps({"plan": "x", "subscriber": {"msisdn": NUMBER, "lines": [{"imsi": int("999" + "0" * 11 + "1")}]}})

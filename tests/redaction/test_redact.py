@@ -51,8 +51,9 @@ def leaks(capsys, path: Path, *flags: str) -> list[dict]:
 # -- the fixtures ----------------------------------------------------------------------------------------------------
 
 
-#: One has a body that is compressed.
-WHOLE = [path for path in CAPTURES if path.stem != "disguises"]
+#: One has a body that is compressed. Words of a gateway (Prepaid, GPRS, a node's name) are scrambled into ones that nobody
+#: knows, so the copy of another leaks its numbers again, and not these.
+WHOLE = [path for path in CAPTURES if path.stem not in ("disguises", "wap-gateway")]
 
 
 @pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
@@ -79,6 +80,19 @@ def test_the_copy_of_a_fixture_leaks_as_much_and_only_fakes(path, tmp_path, caps
     assert not [value for _, value in values if value.encode() in data]
     assert len(data) <= path.stat().st_size
     assert out.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_copy_of_a_gateways_capture_has_as_many_people(tmp_path, capsys):
+    path, out = ROOT / "fixtures" / "wap-gateway.pcap", tmp_path / "out"
+    assert cli.run(["redact", "-q", str(path), str(out)]) == 0
+    capsys.readouterr()
+    found, again = (
+        [(leak["frame"], leak["name"], leak["value"]) for leak in leaks(capsys, one) if leak["severity"] == "critical"]
+        for one in (path, out)
+    )
+    assert [leak[:2] for leak in found] == [leak[:2] for leak in again]
+    assert len({leak[2] for leak in found}) == len({leak[2] for leak in again}) == 6
+    assert not {leak[2] for leak in found} & {leak[2] for leak in again}
 
 
 def test_disguises_are_put_on_again(tmp_path, capsys):

@@ -1,0 +1,73 @@
+"""One capture on all cores: the work that needs no memory is done by many, in stretches; what has to remember is done
+by one, in order.
+
+    stretches of the capture     a worker each: walk, columns (`stretch`, `shared`)
+            | in order, checked (`source`): a stretch must begin where the one before it ended
+            v
+    sieve's choice, reassembly, protocols: the first process
+            | heads, in groups
+            v
+    fields, detectors, a summary of its own     a worker each (`worker`)
+            | leaks, put in order again; at the end the summaries, merged
+            v
+    the first process (`scan`)
+
+So what a cut tears apart was never apart: directions, bodies, fragments and tables live in one process, and see what
+they would see without a cut. Where records begin is guessed (`boundaries`) and never trusted. docs/decisions/0044 says
+why it is so and what it costs.
+
+State: SHARED_BYTES for each of the stretches that are read ahead, a bounded number of groups of heads on their way, and
+what the stages hold. `pool` knows how to talk to workers, and nothing of captures.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from leakscan.sources import plain
+from leakscan.sources.stream import STDIN
+
+#: Below this many bytes in all the workers' start costs more than it saves.
+MIN_BYTES = 32 << 20
+#: A smaller capture is read by the first process itself.
+BIG_BYTES = 16 << 20
+#: How many times as fast as one core the first process can be, which all wait for: with big captures; else, when only
+#: detection is shared; and whole series on cores of their own (fleet.py), which are read twice.
+SHARED, HALF_SHARED, APART = 3.0, 1.5, 0.8
+_DIGITS = re.compile("[0-9]+")
+
+
+def pays(names: Sequence[str], jobs: int | None) -> bool:
+    """Whether captures are to be shared by several processes: where that is wanted, possible, worth their start, and
+    faster than to give each process series of its own. A single capture that is small or compressed is relay.py's.
+    """
+    count = workers(jobs)
+    if count < 2 or STDIN in names or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
+        return False
+    if not all(Path(name).is_file() for name in names):
+        return False
+    sizes = {name: Path(name).stat().st_size for name in names}
+    total = sum(sizes.values())
+    if total < MIN_BYTES:
+        return False
+    shared = min(count, SHARED)
+    if 2 * sum(size for name, size in sizes.items() if size >= BIG_BYTES and plain(name)) < total:
+        shared = HALF_SHARED if len(names) > 1 else 0
+    return shared >= APART * total / max(_longest(sizes), total / count)
+
+
+def _longest(sizes: Mapping[str, int]) -> int:
+    """Bytes of the longest series, as far as names tell: a rotated file has the same name but for digits."""
+    series: Counter[str] = Counter()
+    for name, size in sizes.items():
+        series[_DIGITS.sub("", name)] += size
+    return max(series.values())
+
+
+def workers(jobs: int | None) -> int:
+    """How many, when so many are wanted."""
+    return (os.cpu_count() or 1) if jobs is None else jobs
