@@ -36,6 +36,7 @@ from leakscan.sources import content
 MIN_CHARS = 7
 CHAT = 0x200000
 PLANTED = 5
+FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection"})  # tell where it ends
 WORD = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{9,40}(?![0-9A-Za-z])")
 CHECKS = [f"-o{name}:TRUE" for name in ("ip.check_checksum", "tcp.check_checksum", "udp.check_checksum")]
 FIELDS = ["frame.number", "frame.len", "frame.time_epoch", "frame.protocols", "_ws.expert.severity", "_ws.expert.message",
@@ -73,7 +74,10 @@ def checked(path: Path, folder: Path, known: Path | None = None) -> tuple[str, l
 
 def planted(path: Path, folder: Path) -> Path | None:
     """A file of known values: words with a digit out of a capture's requests; None when there are none."""
-    lines = [f"{message.target} {message.headers}" for message in messages(path)]
+    lines = [message.target for message in messages(path)]
+    lines += [
+        value or "" for message in messages(path) for name, value in message.headers if name.lower() not in FRAMING
+    ]
     words = sorted({word for line in lines for word in WORD.findall(line) if any(char.isdigit() for char in word)})
     if not words:
         return None
