@@ -21,9 +21,10 @@ from leakscan.losses import Losses
 from leakscan.model import Field, Match
 from leakscan.redaction.addresses import Addresses
 from leakscan.redaction.edits import Edit, applied
-from leakscan.redaction.fakes import Fakes, Identity, scrambled_like, spelled
+from leakscan.redaction.fakes import Fakes, Identity, spelled
 from leakscan.redaction.finding import EVERYWHERE, MAX_TEXT_CHARS, Findings, Found
 from leakscan.redaction.forms import digests, forms
+from leakscan.redaction.makers import scrambled_like
 from leakscan.redaction.needles import KEY_BYTES, Needles
 from leakscan.redaction.spelling import rewritten
 
