@@ -117,7 +117,10 @@ def test_any_encodings_inside_each_other(old, new, chain, around):
         return
     assert len(made) == len(text)
     for name in chain:
-        made = next((plain for decode in _decoders(name) if (plain := decode(made)) is not None), "")
+        if name == "reversed":  # the decoder takes words alone, and this may have brackets around them
+            made = made[::-1]
+        else:
+            made = next((plain for decode in _decoders(name) if (plain := decode(made)) is not None), "")
     assert made == around.format(new)
 
 
