@@ -9,6 +9,7 @@ import contextlib
 import io
 import re
 import shlex
+import tempfile
 from pathlib import Path
 from unittest import mock
 
@@ -44,11 +45,14 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" 
 
 
 def output(command: str) -> str:
-    """What a command prints on stdout, run from the root of the project."""
+    """What a command prints on stdout, run where everything of the project's root is, and what it writes is let go."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
     quiet = contextlib.redirect_stderr(io.StringIO())
-    with contextlib.chdir(ROOT), contextlib.redirect_stdout(out), quiet:
-        run(shlex.split(command)[1:])
+    with tempfile.TemporaryDirectory() as folder:
+        for entry in ROOT.iterdir():
+            (Path(folder) / entry.name).symlink_to(entry)
+        with contextlib.chdir(folder), contextlib.redirect_stdout(out), quiet:
+            run(shlex.split(command)[1:])
     return out.buffer.getvalue().decode()
 
 

@@ -56,6 +56,7 @@ MAX_MEANING = 400
 MAX_TEXT = 2000  # of anything
 #: A list of so many leaks stands open.
 FEW = 50
+NOBODY_S = ("added by", "unknown")  # not worth saying of all: header by header the whole may tell
 NOTE_BYTES = 10_000  # kept for what is said about the list: how much it holds, what is the same throughout
 CELL_BYTES, ROW_BYTES = len("<td>"), len("<tr>\n")
 #: Short words for the list.
@@ -412,6 +413,7 @@ def _listed_leaks(leaks: Sequence[Leak], columns: Sequence[Column], seen: int, r
             break
         rows.append([whole[index] for index in kept])
     facts = [(columns[index].name, table[0][index]) for index in sorted(same)]
+    facts = [fact for fact in facts if fact != NOBODY_S]
     return LeakList([columns[index] for index in kept], rows, facts, _note(len(rows), seen, spared))
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from leakscan.decode.walk import IPV4, IPV6
 from leakscan.detectors.address import RANGES
-from leakscan.redaction.fakes import Dice, fake_address
+from leakscan.redaction.makers import Dice, fake_address
 from leakscan.redaction.needles import Needles
 from leakscan.redaction.tracing import Layer
 

@@ -5,7 +5,9 @@ In: the payload of every TCP segment, in capture order. Out: for a body in which
 of its frames, and its place among `found`; a compressed body of another length would be another capture. Bodies that
 cannot be looked into are counted. State: for each direction that speaks HTTP/1 where it is in its messages, for at
 most MAX_STREAMS directions; segments that come too early (MAX_HELD); a head of MAX_HEAD_BYTES; of one body
-MAX_BODY_BYTES inflated, at most MAX_RATIO times what was sent, and the numbers of at most MAX_FRAMES frames.
+MAX_BODY_BYTES inflated, at most MAX_RATIO times what was sent, and the numbers of at most MAX_FRAMES frames; the last
+MAX_COPIES segments that were sent again, and the last MAX_TAINTED places of bodies with needles, for what is sent
+again after them.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ MAX_RATIO = 100
 FREE_BYTES = 1 << 20  # the ratio is not looked at before so much came out
 MAX_FRAMES = 100_000
 MAX_FOUND = 100
+MAX_COPIES = 256
+MAX_TAINTED = 64
 _RANK = 1 << 41
 _WRAP = 1 << 32
 
@@ -38,6 +42,13 @@ _CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[^\n]{0,4000}\n")
 
 # Where a direction is.
 NOWHERE, HEAD, BODY, CHUNK_LINE, CHUNK, CHUNK_END = range(6)
+
+
+class Source(NamedTuple):
+    """Where a segment came from."""
+
+    pieces: tuple[int, ...]  # of the file: more than one if it was fragmented
+    frame: int  # the last one
 
 
 class Found(NamedTuple):
@@ -55,6 +66,8 @@ class Inflater(Protocol):
 class _Stream:
     __slots__ = (
         "after",
+        "begun",
+        "copies",
         "frames",
         "head",
         "held",
@@ -66,12 +79,15 @@ class _Stream:
         "sent",
         "tail",
         "tainted",
+        "tainted_places",
         "what",
     )
 
     def __init__(self, seq: int) -> None:
         self.next = seq
-        self.held: dict[int, tuple[bytes, int, int]] = {}
+        self.held: dict[int, tuple[bytes, Source]] = {}
+        self.copies: list[tuple[int, int, Source]] = []  # beginning and end of segments that were sent again
+        self.tainted_places: list[tuple[int, int]] = []  # beginnings and ends of bodies with needles
         self.begin()
 
     def begin(self) -> None:
@@ -84,7 +100,8 @@ class _Stream:
         self.what = ""
         self.tail = b""  # the last decoded bytes, in which a needle may begin
         self.sent = self.inflated = 0
-        self.frames: list[tuple[int, int]] = []  # piece and frame
+        self.begun = 0  # where the body does
+        self.frames: list[Source] = []
         self.tainted = False
 
 
@@ -98,8 +115,8 @@ class Bodies:
         self.count = 0  # of bodies in which a needle stands; the first MAX_FOUND are named
         self.closed = 0  # of bodies that could not be looked into, or not to their ends
 
-    def feed(self, key: bytes, seq: int, data: bytes, piece: int, frame: int) -> Iterator[Edit]:
-        """One segment, with the piece of the file that holds it and its frame."""
+    def feed(self, key: bytes, seq: int, data: bytes, source: Source) -> Iterator[Edit]:
+        """One segment, with the pieces of the file that hold it."""
         stream = self._streams.get(key)
         if stream is None:
             if data[:7] != b"HTTP/1." and classify(data) != REQUEST:
@@ -108,13 +125,18 @@ class Bodies:
             if len(self._streams) > MAX_STREAMS:
                 self._streams.popitem(last=False)
         self._streams.move_to_end(key)
-        behind = (seq - stream.next + _WRAP // 2) % _WRAP - _WRAP // 2
+        end = (seq + len(data)) % _WRAP
+        if any(_overlap(seq, end, *place) for place in stream.tainted_places):
+            yield from _dropped(source)
+        behind = _distance(stream.next, seq)
+        if behind < 0 or seq in stream.held:
+            stream.copies = [*stream.copies[1 - MAX_COPIES :], (seq, end, source)]
         if behind > 0:
-            stream.held.setdefault(seq, (data, piece, frame))
+            stream.held.setdefault(seq, (data, source))
             if len(stream.held) > MAX_HELD:
                 yield from self._skip(stream)
             return
-        yield from self._take(stream, data[-behind:], piece, frame)
+        yield from self._take(stream, data[-behind:], source)
         yield from self._held(stream)
 
     def end(self) -> Iterator[Edit]:
@@ -130,8 +152,8 @@ class Bodies:
             if not due:
                 return
             seq = due[0]
-            data, piece, frame = stream.held.pop(seq)
-            yield from self._take(stream, data[(stream.next - seq) % _WRAP :], piece, frame)
+            data, source = stream.held.pop(seq)
+            yield from self._take(stream, data[(stream.next - seq) % _WRAP :], source)
 
     def _skip(self, stream: _Stream) -> Iterator[Edit]:
         """The hole will not be filled: a body with a hole cannot be inflated any further."""
@@ -141,7 +163,7 @@ class Bodies:
         stream.next = min(stream.held, key=lambda seq: (seq - stream.next) % _WRAP)
         yield from self._held(stream)
 
-    def _take(self, stream: _Stream, data: bytes, piece: int, frame: int) -> Iterator[Edit]:
+    def _take(self, stream: _Stream, data: bytes, source: Source) -> Iterator[Edit]:
         stream.next = (stream.next + len(data)) % _WRAP
         first = True
         while data:
@@ -155,10 +177,12 @@ class Bodies:
             if stream.mode == HEAD:
                 data = self._head(stream, data)
                 continue
-            if len(stream.frames) < MAX_FRAMES and (not stream.frames or stream.frames[-1] != (piece, frame)):
-                stream.frames.append((piece, frame))
+            if not stream.frames or stream.frames[-1] != source:
                 if stream.tainted:
-                    yield Edit(piece, 0, None, 0, _RANK)
+                    yield from _dropped(source)
+                    stream.tainted_places[-1] = stream.begun, stream.next
+                if len(stream.frames) < MAX_FRAMES:
+                    stream.frames.append(source)
             data = yield from self._body(stream, data)
 
     def _head(self, stream: _Stream, data: bytes) -> bytes:
@@ -188,7 +212,9 @@ class Bodies:
             self.closed += stream.inflater is None
         if no_body:
             stream.begin()
-        return joined[end.end() :]
+        rest = joined[end.end() :]
+        stream.begun = (stream.next - len(rest)) % _WRAP
+        return rest
 
     def _body(self, stream: _Stream, data: bytes) -> Generator[Edit, None, bytes]:
         """Bytes of a body, or of the lines between its chunks; gives what is behind them."""
@@ -265,9 +291,25 @@ class Bodies:
         stream.tainted = True
         self.count += 1
         if len(self.found) < MAX_FOUND:
-            self.found.append(Found(stream.frames[0][1], stream.frames[-1][1], what))
-        for piece, _ in stream.frames:
-            yield Edit(piece, 0, None, 0, _RANK)
+            self.found.append(Found(stream.frames[0].frame, stream.frames[-1].frame, what))
+        place = stream.begun, stream.next
+        stream.tainted_places = [*stream.tainted_places[1 - MAX_TAINTED :], place]
+        again = [source for start, end, source in stream.copies if _overlap(start, end, *place)]
+        for source in (*stream.frames, *again):
+            yield from _dropped(source)
+
+
+def _dropped(source: Source) -> Iterator[Edit]:
+    return (Edit(piece, 0, None, 0, _RANK) for piece in source.pieces)
+
+
+def _distance(start: int, end: int) -> int:
+    """From one sequence number to another; below zero when that is before it."""
+    return (end - start + _WRAP // 2) % _WRAP - _WRAP // 2
+
+
+def _overlap(start: int, end: int, other: int, other_end: int) -> bool:
+    return _distance(start, other_end) > 0 and _distance(other, end) > 0
 
 
 INFLATE_BYTES = 256 << 10

@@ -76,19 +76,30 @@ def _pairs(text: str) -> list[str]:
 
 
 def _text_forms(old: bytes, new: bytes) -> Iterator[Form]:
-    """Any text in hexadecimal, percent-encoded through and through, in base64, in UTF-16, backwards."""
+    """Any text in hexadecimal, percent-encoded in part or through and through, in base64, in UTF-16, backwards."""
     yield Form(old.hex().encode(), new.hex().encode())
     if old.hex().upper() != old.hex():
         yield Form(old.hex().upper().encode(), new.hex().upper().encode())
-    yield Form(_percent(old), _percent(new))
-    yield Form(old.decode("latin-1").encode("utf-16-le"), new.decode("latin-1").encode("utf-16-le"))
+    for style in (b"%%%02X", b"%%%02x"):
+        for every in (True, False):
+            made = Form(_percent(old, style, every), _percent(new, style, every))
+            if len(made.old) == len(made.new):
+                yield made
+    yield Form(b"\0".join(_each(old)), b"\0".join(_each(new)))  # UTF-16 of either order
     yield Form(old[::-1], new[::-1])
     for before in range(3):
         yield from _base64(old, new, before)
 
 
-def _percent(data: bytes) -> bytes:
-    return b"".join(b"%%%02X" % byte for byte in data)
+def _percent(data: bytes, style: bytes, every: bool) -> bytes:
+    """Every character, or those that a URL cannot have in a value."""
+    return b"".join(
+        style % char[0] if every or not (char.isalnum() or char in b"-._~") else char for char in _each(data)
+    )
+
+
+def _each(data: bytes) -> list[bytes]:
+    return [data[at : at + 1] for at in range(len(data))]
 
 
 def _base64(old: bytes, new: bytes, before: int) -> Iterator[Form]:

@@ -91,6 +91,13 @@ class Needles:
         self.longest = max(self.longest, len(old) + (tail is not None))
         self._stale = True
 
+    def copy(self) -> Needles:
+        """The same needles; what is added to either is not in the other."""
+        made = Needles()
+        made._by_key = {key: list(needles) for key, needles in self._by_key.items()}
+        made._known, made.longest = set(self._known), self.longest
+        return made
+
     def __len__(self) -> int:
         return len(self._known)
 

@@ -10,19 +10,25 @@ that is too short to be told from chance is a needle together with the name befo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 from leakscan.detectors import detect
 from leakscan.known import HASHED
 from leakscan.losses import Losses
 from leakscan.model import Field, Match
 from leakscan.redaction.addresses import Addresses
-from leakscan.redaction.fakes import Fakes, Identity, scrambled_like, spelled
+from leakscan.redaction.edits import Edit, applied
+from leakscan.redaction.fakes import Fakes, Identity, spelled
 from leakscan.redaction.finding import EVERYWHERE, MAX_TEXT_CHARS, Findings, Found
 from leakscan.redaction.forms import digests, forms
+from leakscan.redaction.makers import scrambled_like
 from leakscan.redaction.needles import KEY_BYTES, Needles
 from leakscan.redaction.spelling import rewritten
+
+MAX_ASKED = 8  # places of an identity in which its fake is tried
 
 #: What the detectors say of fields: the same that found them.
 Detect = Callable[[list[Field]], list[Match]]
@@ -60,17 +66,50 @@ def plan(findings: Findings, key: bytes, addresses: Addresses | None = None, sai
         for text, fake in addresses.texts.items():
             if len(fake) == len(text):
                 fakes.give(Identity("private_ip", text), fake)
-    texts = [(found, _rewritten(found, fakes, said)) for found in findings.fields.values()]
+    where: dict[Identity, list[tuple[Field, Match]]] = {}
+    for found in findings.fields.values():
+        for identity, match in found.matches:
+            where.setdefault(identity, []).append((found.where, match))
+    texts = [(found, _rewritten(found, fakes, where, said)) for found in findings.fields.values()]
     for identity in findings.identities:
         if identity.kind in EVERYWHERE:
             for form in forms(identity, fakes.of(identity)):
                 made.needles.add(form.old, form.new, whole=form.whole, tail=form.tail)
-    for found, rewritten_text in texts:
-        _add_field(made, found, rewritten_text, said)
+    pairs = [pair for found, text in texts for pair in _pairs(made, found, text, said)]
+    everything = _with_pairs(made.needles, pairs)
+    for pair in pairs:
+        made.needles.add(pair.old, _swept(pair.new, everything), pair.anchor_end)
     return made
 
 
-def _add_field(made: Plan, found: Found, text: str | None, said: Detect) -> None:
+class Pair(NamedTuple):
+    """A field's text, perhaps with what is around it, and what it becomes."""
+
+    old: bytes
+    new: bytes | None
+    anchor_end: int | None = None
+
+
+def _with_pairs(needles: Needles, pairs: Iterable[Pair]) -> Needles:
+    """All of them, for a search in what they become."""
+    both = needles.copy()
+    for pair in pairs:
+        both.add(pair.old, pair.new, pair.anchor_end)
+    return both
+
+
+def _swept(new: bytes | None, needles: Needles) -> bytes | None:
+    """A replacement without the originals of others: a longer needle is all that is replaced where it stands. One value
+    found in a cookie, another that nobody looks for there, or that is its name."""
+    hits = needles.search(new) if new is not None else ()
+    if new is None or not hits:
+        return new
+    edits = [Edit(0, hit.start, hit.new, hit.size, hit.size) for hit in sorted(hits, key=lambda hit: -hit.size)]
+    made = applied(new, edits)
+    return None if made is None else bytes(made)
+
+
+def _pairs(made: Plan, found: Found, text: str | None, said: Detect) -> Iterator[Pair]:
     where = found.where
     old = where.value.encode("latin-1", "replace")
     left = [] if text is None else said([replace_value(where, text)])
@@ -85,10 +124,10 @@ def _add_field(made: Plan, found: Found, text: str | None, said: Detect) -> None
         made.refused.append(Refusal(found.frame, where.place, where.name, found.matches[0][0].kind, why))
         return
     if found.is_telling:
-        made.needles.add(old, instead)
+        yield Pair(old, instead)
     for before, after in found.contexts:
         around = None if instead is None else before + instead + after
-        made.needles.add(before + old + after, around, max(KEY_BYTES, len(before) + len(old)))
+        yield Pair(before + old + after, around, max(KEY_BYTES, len(before) + len(old)))
     if not found.contexts and not found.is_telling:
         why = "where it stands cannot be told from chance"
         made.refused.append(Refusal(found.frame, where.place, where.name, found.matches[0][0].kind, why))
@@ -98,19 +137,13 @@ def replace_value(where: Field, text: str) -> Field:
     return where._replace(value=text)
 
 
-def _rewritten(found: Found, fakes: Fakes, said: Detect) -> str | None:
+def _rewritten(
+    found: Found, fakes: Fakes, where: Mapping[Identity, Sequence[tuple[Field, Match]]], said: Detect
+) -> str | None:
     """The field's text with all its identifiers replaced; None when one cannot be."""
     text = found.where.value
     for identity, match in found.matches:
-
-        def fits(fake: str, text: str = text, match: Match = match, identity: Identity = identity) -> bool:
-            """Whether the same rule finds the fake, and finds it as sure."""
-            made = _with(text, match, identity, fake)
-            return made is not None and any(
-                (one.rule, one.confidence, one.normal) == (match.rule, match.confidence, fake)
-                for one in said([replace_value(found.where, made)])
-            )
-
+        fits = partial(_fit, identity, where[identity][:MAX_ASKED], said)
         made = _with(text, match, identity, fakes.of(identity, fits))
         if made is None:  # the normal form is nowhere in the value: it is an identity of its own
             own = Identity(identity.kind, match.value)
@@ -119,6 +152,18 @@ def _rewritten(found: Found, fakes: Fakes, said: Detect) -> str | None:
             return None
         text = made
     return text
+
+
+def _fit(identity: Identity, where: Sequence[tuple[Field, Match]], said: Detect, fake: str) -> float:
+    """In what share of an identity's places the same rule finds the fake, and finds it as sure."""
+    fitting = 0
+    for place, match in where:
+        made = _with(place.value, match, identity, fake)
+        fitting += made is not None and any(
+            (one.rule, one.confidence, one.normal) == (match.rule, match.confidence, fake)
+            for one in said([replace_value(place, made)])
+        )
+    return fitting / len(where)
 
 
 def _with(text: str, match: Match, identity: Identity, fake: str) -> str | None:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from leakscan.redaction.bodies import Bodies
+from leakscan.redaction.bodies import Bodies, Source
 from leakscan.redaction.edits import Edit
 from leakscan.redaction.fragmented import Packet
 from leakscan.redaction.needles import Hit, Needles
@@ -104,7 +104,8 @@ class Search:
                 for hit in found:
                     packet.edit(hit.start, hit.new, hit.size, len(hit.needle.old))
                 yield from self._streams.feed(key, seq % (1 << 32), bytes(payload), packet, 0, found)
-                yield from self.bodies.feed(key, seq % (1 << 32), bytes(payload), number, piece.frame)
+                numbers = tuple(dict.fromkeys(run.frame for run in runs if run.frame is not None))
+                yield from self.bodies.feed(key, seq % (1 << 32), bytes(payload), Source(numbers, piece.frame))
 
     def _segment(
         self, key: bytes, seq: int, number: int, piece: Piece, start: int, end: int, hits: list[Hit]
@@ -113,7 +114,7 @@ class Search:
         data = piece.data[start:end]
         whole = [hit._replace(start=hit.start - start) for hit in hits if start <= hit.start and hit.end <= end]
         yield from self._streams.feed(key, seq % (1 << 32), data, number, start, whole)
-        yield from self.bodies.feed(key, seq % (1 << 32), data, number, piece.frame)
+        yield from self.bodies.feed(key, seq % (1 << 32), data, Source((number,), piece.frame))
 
 
 def _may_change(piece: Piece, hit: Hit) -> bool:

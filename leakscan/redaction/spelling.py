@@ -15,7 +15,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from leakscan.detectors.encodings import DECODERS, GUESSES, INTERNATIONAL, OCTETS, trim
-from leakscan.redaction.fakes import cased, scrambled_like
+from leakscan.redaction.fakes import cased
+from leakscan.redaction.makers import scrambled_like
 
 #: What may be a value of its own inside another text.
 _TOKEN = re.compile(r"[^\s,;&|\"'<>(){}\[\]]+")

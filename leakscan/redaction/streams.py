@@ -71,9 +71,12 @@ class Streams:
         self._held = 0
 
     def open(self, key: bytes, seq: int) -> Iterator[Edit]:
-        """A SYN: the first byte behind it is `seq`. Another connection, unless it is sent again."""
+        """A SYN: the first byte behind it is `seq`. Another connection, unless it is sent again or comes late."""
         stream = self._streams.get(key)
-        if stream is not None and stream.base != seq:
+        if stream is None or stream.base == seq:
+            return
+        late = stream.pieces and 0 <= (stream.base + stream.pieces[0].start - seq) % _WRAP <= MAX_PIECE_BYTES
+        if not late:
             yield from self._forget(key)
 
     def feed(
@@ -95,10 +98,13 @@ class Streams:
             if known.start < piece.end and piece.start < known.start + len(known.old):
                 yield from self._apply(piece, known)
         for hit in hits:
-            self._know(stream, _Known(piece.start + hit.start, data[hit.start : hit.end], hit.new))
+            known = _Known(piece.start + hit.start, data[hit.start : hit.end], hit.new)
+            self._know(stream, known)
+            for other in _over(stream, known.start, known.start + len(known.old)):
+                yield from self._apply(other, known)
         for known in self._seams(stream, piece):
             self._know(stream, known)
-            for other in [*stream.pieces, piece]:
+            for other in [*_over(stream, known.start, known.start + len(known.old)), piece]:
                 if known.start < other.end and other.start < known.start + len(known.old):
                     yield from self._apply(other, known)
         yield from self._hold(stream, piece)

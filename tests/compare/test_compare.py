@@ -34,12 +34,13 @@ class Sides:
         self.client, self.server = Trace(), Trace()
         self.added: list[str] = []  # the number of every request that is on both sides
         self.number = 0
+        self.jitter = 4000  # microseconds that one may take longer than another
 
     def visit(self, at: int, target: str, person: int, sent=(), added=True, lost: bool | None = None) -> None:
         """One request of one person; the network adds the header, and its Via, behind what the client wrote."""
         self.number += 1
         agent, number = AGENTS[person % 3], NUMBER.format(person)
-        reach = at + self.offset + 30_000 + self.dice.randrange(4000)
+        reach = at + self.offset + 30_000 + self.dice.randrange(self.jitter)
         gateway = [(HEADER, number), ("Via", "1.1 gateway.example")] if added else []
         missing = self.dice.random() < self.lost if lost is None else lost
         self._talk(
@@ -97,6 +98,24 @@ def test_every_injected_header_is_named_and_no_other(tmp_path, capsys, translate
     assert said["clock"]["offset_ms"] == pytest.approx(offset / 1000 + 32, abs=5)
     assert abs(said["clock"]["spread_ms"]) < 3
     assert said["how"]["ambiguous"] == 0
+
+
+@pytest.mark.parametrize("offset", [0, 5 * SECOND])
+def test_requests_that_overtake_each_other(tmp_path, capsys, offset):
+    """Up to four others lie between, addresses are translated, and one in ten is missing."""
+    sides = Sides(tmp_path, 11, offset, True, 0.1)
+    sides.jitter = 450_000
+    for n in range(150):
+        sides.visit(n * 110_000, f"/p{n % 3}", n % 5)
+    arrived = [at for at, _ in sides.server.frames]
+    assert arrived != sorted(arrived)
+    code, leaks, summary = compare(capsys, "--show-values", *sides.write())
+    said, count = summary["comparison"], len(sides.added)
+    assert (code, {leak["origin"] for leak in leaks}) == (1, {"injected"})
+    assert sorted(leak["value"] for leak in leaks) == sorted(sides.added)
+    assert rows(summary) == {("added", HEADER): (count, count), ("added", "Via"): (count, 0)}
+    assert (said["pairs"], said["server"]["unpaired"]) == (count, 0)
+    assert said["clock"]["offset_ms"] == pytest.approx(offset / 1000 + 255, abs=150)
 
 
 def test_every_kind_of_change(tmp_path, capsys):

@@ -161,6 +161,7 @@ def test_how_it_was_found() -> None:
 def test_what_is_the_same_in_all_is_said_once() -> None:
     page = report([leak("447700900001"), leak("447700900002", severity="high")])
     assert "The same in all of them: what MSISDN , where x-up-calling-line-id ," in text(page)
+    assert "added by unknown" not in text(page)
     assert rows(page)[0][:3] == ["2012-01-10 00:00:00", "critical", "44********01"]
     assert len(rows(report([leak()]))[0]) == 11, "of a single leak every column stands"
 

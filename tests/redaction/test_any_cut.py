@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -85,7 +86,10 @@ def _fragments(packet: bytes, units: int, number: int) -> list[bytes]:
 def requests(path: Path) -> list[tuple]:
     losses = Losses()
     reading = Reading(series([str(path)], losses), losses)
-    return [(m.time_ns, m.frame, m.frame_end, m.client, m.method, m.target, m.headers) for m in reading.messages()]
+    return [
+        (m.time_ns, m.frame, m.frame_end, m.client, m.partial, m.method, m.target, m.headers)
+        for m in reading.messages()
+    ]
 
 
 def redact(path: Path, out: Path, *flags: str) -> int:
@@ -116,8 +120,11 @@ def mapped(before: list[tuple], after: list[tuple]) -> dict[str, str]:
     fakes: dict[str, str] = {}
     assert len(before) == len(after)
     for old, new in zip(before, after, strict=True):
-        assert old[:5] == new[:5]
-        text, other = repr(old[5:]), repr(new[5:])
+        assert old[:4] == new[:4]
+        if old[4] or old[5] not in ("GET", "POST"):  # a piece of a head, in which half a number is another number
+            continue
+        assert old[5] == new[5]
+        text, other = repr(old[6:]), repr(new[6:])
         assert len(text) == len(other)
         for number in (*NUMBERS, IMSI):
             at = text.find(number)
@@ -133,13 +140,18 @@ def mapped(before: list[tuple], after: list[tuple]) -> dict[str, str]:
 ROAMING = re.compile("(?<='x-roaming', ')[0-9]")  # becomes another digit
 
 
-@settings(max_examples=40)
-@given(captures())
-def test_the_copy_of_any_capture(data):
+#: The same examples every time; LEAKSCAN_EXAMPLES asks for so many others.
+EXAMPLES = int(os.environ.get("LEAKSCAN_EXAMPLES", "0"))
+
+
+@settings(max_examples=EXAMPLES or 80, derandomize=not EXAMPLES)
+@given(captures(), st.binary(min_size=16, max_size=16))
+def test_the_copy_of_any_capture(data, key):
     with tempfile.TemporaryDirectory() as folder:
-        path, out = Path(folder) / "in", Path(folder) / "out"
+        path, out, keys = (Path(folder) / name for name in ("in", "out", "key"))
         path.write_bytes(data)
-        assert redact(path, out) in (0, 3)  # 3: a head was torn, where order was lost
+        keys.write_bytes(key)
+        assert redact(path, out, "--pseudonym-key", str(keys)) in (0, 3)  # 3: a head was torn, where order was lost
         plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
         copy = out.read_bytes()
         assert len(copy) == len(plain)

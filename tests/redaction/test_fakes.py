@@ -166,3 +166,12 @@ def test_letters_keep_their_cases():
         "abcd.efg@hijk.example",
     )
     assert made == "Abcd.Efg@Hijk.example"
+
+
+def test_no_original_stands_in_a_fake():
+    """Half a number, of a head that was torn, is the beginning of the whole range of numbers for drama."""
+    half, whole = Identity("msisdn", "447700900"), Identity("msisdn", "447700900456")
+    fake = Fakes(KEY, {half, whole}).of(whole)
+    assert half.normal not in fake
+    assert (len(fake), fake[:2]) == (12, "44")
+    assert Fakes(KEY, {whole}).of(whole).startswith(half.normal)

@@ -114,6 +114,7 @@ def swapped(digits: bytes) -> bytes:
         lambda n: n.hex().encode(),
         lambda n: b"".join(b"%%%02X" % byte for byte in n),
         lambda n: n.decode().encode("utf-16-le"),
+        lambda n: n.decode().encode("utf-16-be"),
         lambda n: n[::-1],
         swapped,
         lambda n: bytes.fromhex(swapped(n).decode()),
@@ -156,4 +157,20 @@ def test_mac_addresses_in_headers_and_as_octets():
     )
     assert replaced(needles, bytes.fromhex("ffffffffffff001b21a0b1c20800")) == bytes.fromhex(
         "ffffffffffff02ffeeddccbb0800"
+    )
+
+
+def test_an_address_in_a_url():
+    """Percent-encoded in the one character that needs it."""
+    needles = everything(Identity("email", "user.name@mail.example"), "qdkw.yhtb@lisq.example")
+    assert replaced(needles, b"?m=user.name%40mail.example&a") == b"?m=qdkw.yhtb%40lisq.example&a"
+
+
+@pytest.mark.parametrize("mark", ["%3A", "%3a"])
+def test_a_mac_address_in_a_url(mark):
+    needles = everything(Identity("mac", "001b21a0b1c2"), "02ffeeddccbb")
+    pairs = mark.join(["00", "1b", "21", "a0", "b1", "c2"]).encode()
+    assert (
+        replaced(needles, b"?mac=" + pairs + b"&a")
+        == b"?mac=" + mark.join(["02", "ff", "ee", "dd", "cc", "bb"]).encode() + b"&a"
     )
