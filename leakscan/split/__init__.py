@@ -35,6 +35,8 @@ from leakscan.sources.stream import STDIN
 MIN_BYTES = 32 << 20
 #: A smaller capture is read by the first process itself.
 BIG_BYTES = 16 << 20
+#: Of a single capture, two processes are faster with one that reads and one that detects (relay.py): measured.
+MIN_WORKERS = 3
 #: How many times as fast as one core the first process can be, which all wait for: with big captures; else, when only
 #: detection is shared; and whole series on cores of their own (fleet.py), which are read twice.
 SHARED, HALF_SHARED, APART = 3.0, 1.5, 0.8
@@ -43,10 +45,11 @@ _DIGITS = re.compile("[0-9]+")
 
 def pays(names: Sequence[str], jobs: int | None) -> bool:
     """Whether captures are to be shared by several processes: where that is wanted, possible, worth their start, and
-    faster than to give each process series of its own. A single capture that is small or compressed is relay.py's.
+    faster than to give each process series of its own. A single capture is relay.py's when it is small or compressed,
+    or when there are fewer than MIN_WORKERS.
     """
     count = workers(jobs)
-    if count < 2 or (os.cpu_count() or 1) < 2 or not (hasattr(os, "fork") and hasattr(os, "preadv")):
+    if count < (MIN_WORKERS if len(names) == 1 else 2) or (os.cpu_count() or 1) < 2 or not (hasattr(os, "fork") and hasattr(os, "preadv")):
         return False
     if STDIN in names or not all(Path(name).is_file() for name in names):
         return False

@@ -23,7 +23,7 @@ from tests.streams import START_NS, frames, request
 ROOT = Path(__file__).parent.parent.parent
 PATCHED = (
     "from leakscan import split, cli; from leakscan.split import source; import os, sys; "
-    "split.MIN_BYTES = split.BIG_BYTES = 1; os.cpu_count = lambda: 2; "
+    "split.MIN_BYTES = split.BIG_BYTES = 1; split.MIN_WORKERS = 2; os.cpu_count = lambda: 2; "
     "source.places = lambda size: range(20_000, size, 20_000); sys.exit(cli.run(sys.argv[1:]))"
 )
 
@@ -32,6 +32,7 @@ PATCHED = (
 def always(monkeypatch, tmp_path):
     """Every capture is worth it; gives arguments that all runs share."""
     monkeypatch.setattr(split, "MIN_BYTES", 1)
+    monkeypatch.setattr(split, "MIN_WORKERS", 2)
     monkeypatch.setattr(split, "BIG_BYTES", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(source, "places", lambda size: range(2000, size, 2000))
@@ -165,7 +166,8 @@ def test_when_it_pays(tmp_path, monkeypatch):
         Path(name).touch()
         os.truncate(name, split.MIN_BYTES)
     assert split.pays([big], None)
-    assert split.pays([big], 2)
+    assert split.pays([big], 3)
+    assert not split.pays([big], 2)  # the relay is faster
     assert split.pays([big, small], 2)
     assert split.pays([big, packed], 2)
     assert split.pays(rotated, 8)  # one series, as it seems
