@@ -49,7 +49,9 @@ def pays(names: Sequence[str], jobs: int | None) -> bool:
     or when there are fewer than MIN_WORKERS.
     """
     count = workers(jobs)
-    if count < (MIN_WORKERS if len(names) == 1 else 2) or (os.cpu_count() or 1) < 2 or not (hasattr(os, "fork") and hasattr(os, "preadv")):
+    if count < (MIN_WORKERS if len(names) == 1 else 2) or (os.cpu_count() or 1) < 2:
+        return False
+    if not (hasattr(os, "fork") and hasattr(os, "preadv")):
         return False
     if STDIN in names or not all(Path(name).is_file() for name in names):
         return False
