@@ -12,6 +12,8 @@ The exit code stands on the class. `cli` prints the message and leaves with it.
 
 from __future__ import annotations
 
+import traceback
+
 
 class LeakscanError(Exception):
     """Base of all errors that leakscan raises on purpose."""
@@ -51,3 +53,8 @@ class NotPermitted(LeakscanError):
     """The system does not let this process capture; the message holds the line that changes it."""
 
     exit_code = 4
+
+
+def places(error: BaseException) -> list[tuple[str, int, str]]:
+    """Where it happened: files, lines and functions, no values."""
+    return [(at.filename, at.lineno or 0, at.name) for at in traceback.extract_tb(error.__traceback__)]

@@ -2,8 +2,8 @@
 
 In: names of captures. Out: a Reading: its heads, losses and coverage are, byte for byte, those that it would have here.
 A forked child reads and parses (numpy is loaded there alone); groups of heads come back through a pipe, in order, so
-detection goes on meanwhile. What the child counts comes with the last record. State: a group of at most GROUP_HEADS
-heads and GROUP_BYTES on each side, and what the pipe holds.
+detection goes on meanwhile. What the child counts comes with the last record. State: a group (grouped.py) of at most
+GROUP_HEADS heads on each side, and what the pipe holds.
 
 The child lets SIGINT pass, which reaches it with its parent; SIGTERM, however often, ends its reading, not its report.
 When the parent is gone the next write ends it.
@@ -15,40 +15,36 @@ import contextlib
 import marshal
 import os
 import signal
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from leakscan.errors import LeakscanError
+from leakscan.errors import LeakscanError, places
+from leakscan.grouped import GROUP_BYTES, Group, heads
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
-from leakscan.model import Coverage, Head, Origin
+from leakscan.model import Coverage, Head
 from leakscan.reading import Reading
 from leakscan.series import series
-from leakscan.sources.stream import STDIN
+from leakscan.sources import sizes
 
 #: Below this many bytes a second process costs more than it saves.
 MIN_BYTES = 8 << 20
 GROUP_HEADS = 256
-GROUP_BYTES = 256 << 10
-MAX_ORIGINS = 4096  # captures and interfaces that go by a number
-_HEADS, _ORIGIN, _PROBLEM, _BYTES, _FAILED, _END = range(6)
-_Send = Callable[[int, Any], None]
+_HEADS, _PROBLEM, _BYTES, _FAILED, _END = range(5)
 
 
 def pays(names: Sequence[str], jobs: int | None) -> bool:
     """Whether a second process is wanted, possible, and worth its start."""
-    if STDIN in names or jobs == 1 or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
+    if jobs == 1 or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
         return False
-    paths = [Path(name) for name in names]
-    return all(path.is_file() for path in paths) and sum(path.stat().st_size for path in paths) >= MIN_BYTES
+    found = sizes(names)
+    return found is not None and sum(found) >= MIN_BYTES
 
 
 class Failed(Exception):
-    """The child met an error of its own; `places` says where, as traceback.extract_tb does."""
+    """The child met an error of its own; `places`: errors.places."""
 
     def __init__(self, kind: str, places: list[tuple[str, int, str]]) -> None:
         super().__init__(kind)
@@ -71,7 +67,6 @@ class Relay(Reading):
         super().__init__((), losses, sieve, bodies=bodies)
         self._gate = gate
         self._on_bytes = on_bytes
-        self._origins: dict[int, Origin] = {}
         reading, writing = os.pipe()
         self._child = os.fork()
         if not self._child:
@@ -83,10 +78,7 @@ class Relay(Reading):
     def heads(self) -> Iterator[Head]:
         for kind, what in self._records():
             if kind == _HEADS:
-                for key, raw, origin, time_ns, frame, frame_end, begins_in, teid, partial, body in what:
-                    lines = raw.split(b"\n")
-                    at = self._origins[origin]
-                    yield Head(key, raw, lines, at, time_ns, frame, frame_end, begins_in, teid, partial, body)
+                yield from heads(what)
             else:
                 self._take(kind, what)
 
@@ -112,10 +104,7 @@ class Relay(Reading):
             yield record
 
     def _take(self, kind: int, what: Any) -> None:
-        if kind == _ORIGIN:
-            number, *origin = what
-            self._origins[number] = Origin._make(origin)
-        elif kind == _BYTES and self._on_bytes is not None:
+        if kind == _BYTES and self._on_bytes is not None:
             self._on_bytes(what)
         elif kind == _PROBLEM:
             self.losses.say(Problem._make(what))  # counted and kept with the others, at the end
@@ -174,47 +163,18 @@ def _read(out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, ended:
 
     losses = Losses(lambda problem: send(_PROBLEM, tuple(problem)))
     reading = Reading(series(names, losses, lambda count: send(_BYTES, count)), losses, sieve, bodies=bodies)
-    group = _Group(send)
+    group = Group(GROUP_HEADS)
     try:
         with contextlib.suppress(Interrupted), gate.interruptible():
             for head in () if ended else reading.heads():
-                group.add(head)
-        group.flush()
+                with gate.closed():  # else a group could get lost between the two
+                    if packed := group.add(head):
+                        send(_HEADS, packed)
+        if packed := group.taken():
+            send(_HEADS, packed)
         named, neighbours = list(map(tuple, losses.by_name)), list(reading.neighbours.kept())
         send(_END, (dict(losses), named, astuple(reading.coverage), neighbours))
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  (the parent says it, in its own way)
-        places = [
-            (frame.filename, frame.lineno or 0, frame.name) for frame in traceback.extract_tb(error.__traceback__)
-        ]
-        send(_FAILED, (type(error).__name__, places))
-
-
-class _Group:
-    """Heads that wait to be sent together."""
-
-    def __init__(self, send: _Send) -> None:
-        self._send = send
-        self._heads: list[tuple[Any, ...]] = []
-        self._bytes = 0
-        self._origins: dict[Origin, int] = {}
-
-    def add(self, head: Head) -> None:
-        key, raw, _, origin, time_ns, frame, frame_end, begins_in, teid, partial, body = head
-        number = self._origins.get(origin)
-        if number is None:
-            if len(self._origins) >= MAX_ORIGINS:
-                self.flush()
-                self._origins.clear()
-            number = self._origins[origin] = len(self._origins)
-            self._send(_ORIGIN, (number, *origin))
-        self._heads.append((key, raw, number, time_ns, frame, frame_end, begins_in, teid, partial, body))
-        self._bytes += len(raw) + len(body)
-        if len(self._heads) >= GROUP_HEADS or self._bytes >= GROUP_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        heads, self._heads, self._bytes = self._heads, [], 0
-        if heads:
-            self._send(_HEADS, heads)
+        send(_FAILED, (type(error).__name__, places(error)))

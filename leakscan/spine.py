@@ -99,6 +99,16 @@ class Settings:
         """What is looked for."""
         return self.rules or builtin()
 
+    def file_names(self) -> dict[str, str | None]:
+        """The operator's files that bear on the result, by what they are for."""
+        return {
+            "networks": self.networks_name,
+            "asn_db": None if self.systems is None else self.systems.path,
+            "policy": self.policy_name,
+            "known": self.known_name,
+            "rules": self.rules_name,
+        }
+
 
 class _Request(NamedTuple):
     """A request in which something was found, and what all its leaks share."""
@@ -166,14 +176,7 @@ class Scan:
     def run(self) -> dict[str, Any]:
         """The `run` line of the result (docs/formats.md)."""
         settings = self._settings
-        files = {
-            "networks": settings.networks_name,
-            "asn_db": None if settings.systems is None else settings.systems.path,
-            "policy": settings.policy_name,
-            "known": settings.known_name,
-            "rules": settings.rules_name,
-        }
-        named = {key: None if name is None else self._name(name) for key, name in files.items()}
+        named = {key: None if name is None else self._name(name) for key, name in settings.file_names().items()}
         span = {"since": settings.since_ns, "until": settings.until_ns}
         times = {key: None if at in (ALWAYS, NEVER) else rfc3339(at, 6) for key, at in span.items()}
         read = {"responses": settings.responses, "bodies": settings.bodies}

@@ -68,6 +68,7 @@ ROOMS = [
     "gate",
     "spine",
     "interrupt",
+    "grouped",
     "relay",
     "fleet",
     "split",

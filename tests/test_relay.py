@@ -89,8 +89,8 @@ def test_when_it_pays(always, capture, monkeypatch):
 
 
 def test_many_origins(always, monkeypatch, tmp_path):
-    """More captures than the table of numbers holds."""
-    monkeypatch.setattr(relay, "MAX_ORIGINS", 2)
+    """More captures than a group holds heads."""
+    monkeypatch.setattr(relay, "GROUP_HEADS", 2)
     monkeypatch.setattr("leakscan.fleet.jobs_for", lambda names, jobs: 1)
     for number in range(7):
         (tmp_path / f"{number}.pcap").write_bytes(pcap(frames(request("/", f"x-msisdn: 44770090000{number}"))))

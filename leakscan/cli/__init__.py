@@ -9,14 +9,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
 from leakscan import __version__
-from leakscan.errors import LeakscanError
+from leakscan.errors import LeakscanError, places
 
 BUG = "this is a bug in leakscan; run again with -v for the place, and report it with the version and this line"
 EXIT_BUG, EXIT_PIPE = 70, 141
@@ -108,7 +107,6 @@ def _complain(text: str) -> None:
 
 
 def _place(error: BaseException) -> None:
-    """Where it happened: files, lines and functions, no values."""
-    here = [(frame.filename, frame.lineno, frame.name) for frame in traceback.extract_tb(error.__traceback__)]
-    for file, line, name in [*here, *getattr(error, "places", ())]:  # relay.Failed: where it was in the other process
+    there = getattr(error, "places", ())  # relay.Failed: in the other process
+    for file, line, name in [*places(error), *there]:
         click.echo(f"  {file}:{line} {name}", err=True)

@@ -25,7 +25,7 @@ from typing import Any, Self
 
 from leakscan.conceal import read_key
 from leakscan.errors import FileMistake, UsageError
-from leakscan.fleet.unit import TEMPORARY, once, versions
+from leakscan.fleet.unit import TEMPORARY, new_file, once, take_name, versions
 from leakscan.series import Extent
 from leakscan.sources import Beginning, Stamp
 from leakscan.spine import Settings
@@ -70,13 +70,9 @@ class State:
         """The key of this folder, made when it is asked for first."""
         path = self.folder / "key"
         if not path.exists():
-            temporary = self.folder / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with new_file(str(path)) as (file, temporary):
                 file.write(secrets.token_bytes(KEY_BYTES))
-                file.flush()
-                os.fsync(descriptor)
-            temporary.replace(path)
+                take_name(file, temporary, str(path), lasting=True)
             os.fsync(self._directory)
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
@@ -123,13 +119,6 @@ def capture_id(name: str, stamp: Stamp) -> str:
 
 def settings_id(settings: Settings, key_id: str) -> str:
     """All that bears on the result of a unit, but for its captures. Raises FileMistake."""
-    files = {
-        "networks": settings.networks_name,
-        "asn_db": None if settings.systems is None else settings.systems.path,
-        "policy": settings.policy_name,
-        "known": settings.known_name,
-        "rules": settings.rules_name,
-    }
     return _hash(
         {
             "versions": versions(),
@@ -138,7 +127,7 @@ def settings_id(settings: Settings, key_id: str) -> str:
             "min_confidence": settings.min_confidence,
             "read": [settings.responses, settings.bodies],
             "span": [settings.since_ns, settings.until_ns],
-            "files": {name: None if path is None else _content(path) for name, path in files.items()},
+            "files": {name: None if path is None else _content(path) for name, path in settings.file_names().items()},
         }
     )
 

@@ -15,7 +15,6 @@ import pickle
 import secrets
 import sys
 import tempfile
-import traceback
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -100,11 +99,10 @@ class Done(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A unit that could not be scanned: the class of the error, what it says to the operator, where it was."""
+    """A unit that could not be scanned: the class of the error, and what it says to the operator."""
 
     kind: str
     said: str = ""
-    places: tuple[tuple[str, int, str], ...] = ()
 
 
 def measure(name: str, expected: Versions) -> Extent | Failed:
@@ -139,19 +137,19 @@ def once(path: str) -> str:
 
 def put(path: str, packed: bytes, lasting: bool) -> None:
     """Write a result that was sent. Raises OSError."""
-    with _new(path) as (file, temporary):
+    with new_file(path) as (file, temporary):
         unpack = zlib.decompressobj()
         source = io.BytesIO(packed)
         while block := source.read(1 << 16):
             file.write(unpack.decompress(block))
         file.write(unpack.flush())
-        _take_name(file, temporary, path, lasting)
+        take_name(file, temporary, path, lasting)
 
 
 def _to_disk(unit: Unit) -> bool:
-    with _new(unit.path) as (file, temporary):
+    with new_file(unit.path) as (file, temporary):
         lasting = _scan(unit, file)
-        _take_name(file, temporary, unit.path, lasting)
+        take_name(file, temporary, unit.path, lasting)
     return lasting
 
 
@@ -199,7 +197,7 @@ def _packed(file: BinaryIO, lasting: bool) -> Done | Failed:
 
 
 @contextlib.contextmanager
-def _new(path: str) -> Iterator[tuple[BinaryIO, Path]]:
+def new_file(path: str) -> Iterator[tuple[BinaryIO, Path]]:
     """A file of our own beside `path`, removed unless it took a name."""
     temporary = Path(path).parent / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -210,7 +208,7 @@ def _new(path: str) -> Iterator[tuple[BinaryIO, Path]]:
         temporary.unlink(missing_ok=True)
 
 
-def _take_name(file: BinaryIO, temporary: Path, path: str, lasting: bool) -> None:
+def take_name(file: BinaryIO, temporary: Path, path: str, lasting: bool) -> None:
     """Give the file its name when all of it is on the disk: whoever finds it finds it whole."""
     file.flush()
     if lasting:
@@ -219,5 +217,4 @@ def _take_name(file: BinaryIO, temporary: Path, path: str, lasting: bool) -> Non
 
 
 def _failed(error: Exception) -> Failed:
-    places = tuple((at.filename, at.lineno or 0, at.name) for at in traceback.extract_tb(error.__traceback__))
-    return Failed(type(error).__name__, str(error) if isinstance(error, LeakscanError) else "", places)
+    return Failed(type(error).__name__, str(error) if isinstance(error, LeakscanError) else "")

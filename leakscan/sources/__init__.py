@@ -33,6 +33,7 @@ __all__ = [
     "frames",
     "open_capture",
     "plain",
+    "sizes",
     "stamp",
 ]
 
@@ -107,6 +108,12 @@ def stamp(name: str, again: bool = False) -> Stamp | None:
     except (OSError, ValueError):
         return None
     return Stamp(status.st_size, str(status.st_mtime_ns)) if stat.S_ISREG(status.st_mode) and name != STDIN else None
+
+
+def sizes(names: Sequence[str]) -> list[int] | None:
+    """The sizes of regular files on this machine; None when one is anything else: a pipe, a URL."""
+    found = [None if paths.is_remote(name) else stamp(name) for name in names]
+    return None if None in found else [there.size for there in found if there]
 
 
 def beginning(name: str) -> Beginning | None:

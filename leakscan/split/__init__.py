@@ -26,10 +26,8 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from leakscan.sources import plain
-from leakscan.sources.stream import STDIN
+from leakscan.sources import plain, sizes
 
 #: Below this many bytes in all the workers' start costs more than it saves.
 MIN_BYTES = 32 << 20
@@ -53,16 +51,14 @@ def pays(names: Sequence[str], jobs: int | None) -> bool:
         return False
     if not (hasattr(os, "fork") and hasattr(os, "preadv")):
         return False
-    if STDIN in names or not all(Path(name).is_file() for name in names):
+    found = sizes(names)
+    if found is None or sum(found) < MIN_BYTES:
         return False
-    sizes = {name: Path(name).stat().st_size for name in names}
-    total = sum(sizes.values())
-    if total < MIN_BYTES:
-        return False
+    size_of, total = dict(zip(names, found, strict=True)), sum(found)
     shared = min(count, SHARED)
-    if 2 * sum(size for name, size in sizes.items() if size >= BIG_BYTES and plain(name)) < total:
+    if 2 * sum(size for name, size in size_of.items() if size >= BIG_BYTES and plain(name)) < total:
         shared = HALF_SHARED if len(names) > 1 else 0
-    return shared >= APART * total / max(_longest(sizes), total / count)
+    return shared >= APART * total / max(_longest(size_of), total / count)
 
 
 def _longest(sizes: Mapping[str, int]) -> int:

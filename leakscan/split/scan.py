@@ -15,19 +15,21 @@ from typing import Protocol
 
 from leakscan.conceal import Concealer
 from leakscan.fingerprint import registrable_domain
+from leakscan.grouped import Group
 from leakscan.interrupt import Gate
 from leakscan.losses import Losses
 from leakscan.model import Leak
 from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.spine import MAX_WAITING, Scan, Settings
-from leakscan.split.messages import Group
 from leakscan.split.source import Divided, Readers
 from leakscan.split.worker import Setup
 from leakscan.summary import Summary
 from leakscan.verdicts import random_multipliers
 
 GROUPS = 8
+#: Small, so that a worker is soon free to read again: some milliseconds, if all of them leak.
+GROUP_HEADS = 64
 GRACE_SECONDS = 10
 
 
@@ -78,7 +80,7 @@ class SplitScan(Scan):
         reading = Reading(found, losses, bodies=settings.bodies, multipliers=multipliers)
         super().__init__(reading, names, settings, concealer)
         self._heads = reading.heads
-        self._group = Group()
+        self._group = Group(GROUP_HEADS)
         self._asked: deque[int] = deque()
         self._ready: deque[Leak] = deque()
         self._merged = False

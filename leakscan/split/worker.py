@@ -13,17 +13,18 @@ import os
 import pickle
 import signal
 import socket
-import traceback
 from collections.abc import Sequence
 from mmap import mmap
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from leakscan.conceal import Concealer
+from leakscan.errors import places
+from leakscan.grouped import heads
 from leakscan.interrupt import SIGNALS
 from leakscan.losses import Losses
 from leakscan.reading import Reading
 from leakscan.spine import Scan, Settings
-from leakscan.split.messages import heads, packed_leaks
+from leakscan.split.messages import packed_leaks
 
 if TYPE_CHECKING:
     from leakscan.split.stretch import Stretches
@@ -105,6 +106,5 @@ def _serve(asked: BinaryIO, end: socket.socket, worker: Worker) -> None:
                 answer = worker.summary()
             packed = pickle.dumps((kind, answer), pickle.HIGHEST_PROTOCOL)
         except Exception as error:  # noqa: BLE001  (the parent says it, in its own way)
-            places = [(at.filename, at.lineno or 0, at.name) for at in traceback.extract_tb(error.__traceback__)]
-            packed = pickle.dumps((FAILED, (type(error).__name__, places)))
+            packed = pickle.dumps((FAILED, (type(error).__name__, places(error))))
         end.sendall(len(packed).to_bytes(SIZE_BYTES) + packed)

@@ -11,12 +11,11 @@ import contextlib
 import os
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from leakscan.conceal import Concealer
-from leakscan.errors import UsageError
+from leakscan.errors import UsageError, places
 from leakscan.formats.rows import Json
 from leakscan.model import Head, Leak
 from leakscan.spine import Scan, Settings
@@ -31,8 +30,8 @@ FLUSH_SHARE = 0.02
 
 def fault(error: BaseException) -> str:
     """A fault of ours: its kind and place, and no word of its message, which may hold what a visitor sent."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}" if frames else type(error).__name__
+    kind, found = type(error).__name__, places(error)
+    return f"{kind} at {found[-1][0]}:{found[-1][1]}" if found else kind
 
 
 class Watch:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fixtures.wire import ethernet, gtp_u
-from leakscan.split import messages
+from leakscan.split import scan as split_scan
 from tests.builders import enhanced, interface, option, pcap, pcapng, section, simple, statistics
 from tests.decode.test_decode import OUTER, fragmented
 from tests.split.here import in_parts, whole
@@ -93,7 +93,7 @@ CAPTURES = {
 
 @pytest.fixture
 def small_groups(monkeypatch):
-    monkeypatch.setattr(messages, "GROUP_HEADS", 1)
+    monkeypatch.setattr(split_scan, "GROUP_HEADS", 1)
 
 
 def written(folder: Path, data: bytes) -> list[str]:

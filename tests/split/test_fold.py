@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leakscan import joins, summary
+from leakscan.grouped import Group, heads
 from leakscan.joins import trackers
 from leakscan.losses import Losses
 from leakscan.model import Head, Origin
 from leakscan.reading import Reading
 from leakscan.spine import Scan, Settings
-from leakscan.split.messages import Group, heads, leaks, packed_leaks
+from leakscan.split.messages import leaks, packed_leaks
 from tests.streams import START_NS, request
 
 KEY = b"k" * 16
@@ -92,7 +93,7 @@ def test_any_share_gives_the_same(monkeypatch, small, chance, count, workers):
 @given(st.randoms(use_true_random=False), st.integers(0, 200))
 def test_groups_hold_what_was_put_in(chance, count):
     asked = [some_head(chance, number)._replace(body=chance.randbytes(chance.randrange(9))) for number in range(count)]
-    group = Group()
+    group = Group(64)
     packed = [full for head in asked if (full := group.add(head)) is not None]
     packed += filter(None, [group.taken()])
     assert [head for each in packed for head in heads(each)] == asked
