@@ -12,93 +12,37 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from leakscan.conceal import read_key
 from leakscan.errors import UsageError
 from leakscan.explain import Explanation
 from leakscan.filenames import shown_name
+from leakscan.flags import Options, ResultOptions, files_of, gate_rules, settings_of
 from leakscan.formats import BINARY, FILE_FORMATS, FORMATS, SHARED, Look, Writer
-from leakscan.gate import Rules, day, found_files, in_use, judge, notes
+from leakscan.gate import Rules, in_use, judge, notes
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
 from leakscan.model import Message
-from leakscan.networks import Networks
 from leakscan.output import Output, OutputFile, OutputFolder, is_folder, parse_output
-from leakscan.policy import Policy
 from leakscan.progress import Progress
 from leakscan.reading import Reading
 from leakscan.series import series
-from leakscan.sources import expand, stamp
-from leakscan.sources.paths import is_remote
-from leakscan.times import between, rfc3339
+from leakscan.sources import expand
+from leakscan.times import rfc3339
+from leakscan.ways import scan_of, state_of
 
 if TYPE_CHECKING:
-    from leakscan.carriers import AsnDatabase
-    from leakscan.detectors.catalogue import Catalogue
     from leakscan.evidence.pack import Pack
-    from leakscan.fleet import Crew, Fleet, State
-    from leakscan.known import Known
-    from leakscan.spine import Scan, Settings
-    from leakscan.split.scan import SplitScan
-    from leakscan.split.worker import Setup
+    from leakscan.fleet import Fleet
+    from leakscan.spine import Scan
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
 VALUES_SHOWN = "warning: values are shown: the result is personal data"
 PIPE_COLUMNS = 80
-LOCAL_CLUSTER = "local"
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultOptions:
-    """The flags of every command that shows a result and judges it, as docs/cli.md explains them."""
-
-    format: str
-    outputs: Sequence[str]
-    color: str
-    quiet: bool
-    show_values: bool = False
-    policy: str | None = None
-    baseline: str | None = None
-    baseline_mode: str = "new"
-    ignore_file: str | None = None
-    fail_on_unused_ignores: bool = False
-    fail_on: str = "medium"
-    strict: bool = False
-    exit_zero: bool = False
-    allow_inconclusive: bool = False
-    today: str | None = None
-    explain: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options(ResultOptions):
-    """The flags of `analyse`."""
-
-    captures: Sequence[str]
-    min_confidence: str
-    pseudonym_key: str | None
-    networks: str | None
-    asn_db: str | None
-    responses: bool
-    known: str | None
-    rules: str | None
-    bodies: bool
-    jobs: int | None
-    progress: str
-    sieve: bool
-    since: str | None = None
-    until: str | None = None
-    max_drops: float | None = None
-    evidence: str | None = None
-    state: str | None = None
-    cluster: str | None = None
-    verbose: bool = False
 
 
 def analyse(options: Options) -> int:
@@ -107,63 +51,36 @@ def analyse(options: Options) -> int:
     wanted = wanted_outputs(options)
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
         files = files_of(options)
-        state = _state(options, stack)
+        state = state_of(options, stack)
         if state is not None and files.key is None:
             files = files._replace(key=state.key())
         losses = Losses(partial(warn, progress.say))
         names = expand(options.captures, losses)
         gate = Gate()
-        divided = _divided(options, names, losses, gate, progress, stack, files, rules)
-        reading = None if divided else _reading(options, names, losses, gate, progress, stack)
+        settings = partial(settings_of, options, files, rules)
+        scan = scan_of(options, names, losses, gate, progress.advance, stack, settings, state)
         live = "-" in names
         writers = open_writers(stack, options, wanted, live)
         if options.show_values:
             progress.say(VALUES_SHOWN)
         progress.start(names)
         pack = _pack(options, names, stack)
+        if pack is not None:
+            from leakscan.spine import Scan  # loaded by now
 
-        from leakscan.spine import Scan  # after `_reading`: what is forked there starts meanwhile
-
-        settings = settings_of(options, files, rules)
-        scan: Scan | Fleet
-        if divided is not None:
-            scan = divided
-        elif reading is None:
-            from leakscan.fleet import Fleet
-
-            crew = partial(_crew, options, names)
-            scan = Fleet(names, losses, settings, crew, gate, progress.advance, options.sieve, state)
-        else:
-            scan = Scan(reading, names, settings)
-        if pack is not None and isinstance(scan, Scan):
+            assert isinstance(scan, Scan)  # who wants a pack scans here (ways.py)
             scan.watch = pack.watch
             writers.append(pack)
         stopped = run(scan, writers, losses, live, gate)
         progress.stop()
-        if options.verbose and divided is not None:
-            progress.say(divided.remark)
+        if options.verbose and scan.remark:
+            progress.say(scan.remark)
         scan.summary.max_drops = options.max_drops
         summary = finish(scan.summary.to_dict(), rules, writers, options, progress.say)
         if pack is not None and not options.quiet:
             where = shown_name(str(options.evidence))
             progress.say(f"evidence in {where}, manifest SHA-256 {pack.manifest_sha256}")
     return stopped or int(summary["gate"]["exit_code"])
-
-
-def gate_rules(options: ResultOptions) -> Rules:
-    """What decides, its files read. Raises FileMistake, UsageError."""
-    return Rules(
-        fail_on=options.fail_on,
-        strict=options.strict,
-        allow_inconclusive=options.allow_inconclusive,
-        exit_zero=options.exit_zero,
-        policy=None if options.policy is None else Policy.load(options.policy),
-        policy_name=options.policy,
-        baseline_mode=options.baseline_mode,
-        fail_on_unused_ignores=options.fail_on_unused_ignores,
-        today=day(options.today),
-        **found_files(options.baseline, options.ignore_file),
-    )
 
 
 def wanted_outputs(options: ResultOptions) -> list[Output]:
@@ -234,146 +151,6 @@ def _pack(options: Options, names: Sequence[str], stack: ExitStack) -> Pack | No
     from leakscan.evidence.pack import Pack  # late: not many want it
 
     return stack.enter_context(Pack(options.evidence, names))
-
-
-class Files(NamedTuple):
-    """What stands in the files that bear on the result."""
-
-    key: bytes | None
-    networks: Networks | None
-    systems: AsnDatabase | None
-    known: Known | None
-    since_ns: int
-    until_ns: int
-    rules: Catalogue | None
-
-
-def files_of(options: Options) -> Files:
-    """Raises FileMistake, UsageError."""
-    key = None if options.pseudonym_key is None else read_key(options.pseudonym_key)
-    networks = None if options.networks is None else Networks.load(options.networks)
-    systems, known, rules = None, None, None
-    if options.asn_db is not None:
-        from leakscan.carriers import AsnDatabase  # late, as the next: not many want it
-
-        systems = AsnDatabase(options.asn_db)
-    if options.known is not None:
-        from leakscan.known import Known
-
-        known = Known.load(options.known)
-    if options.rules is not None:
-        from leakscan.detectors import with_rules  # late: see `analyse`
-
-        rules = with_rules(options.rules)
-    return Files(key, networks, systems, known, *between(options.since, options.until), rules)
-
-
-def settings_of(options: Options, files: Files, rules: Rules) -> Settings:
-    from leakscan.spine import Settings  # late: see `analyse`
-
-    return Settings(
-        min_confidence=options.min_confidence,
-        show_values=options.show_values,
-        pseudonym_key=files.key,
-        networks=files.networks,
-        networks_name=options.networks,
-        systems=files.systems,
-        responses=options.responses,
-        known=files.known,
-        known_name=options.known,
-        rules=files.rules,
-        rules_name=options.rules,
-        bodies=options.bodies,
-        policy=rules.policy,
-        policy_name=rules.policy_name,
-        since_ns=files.since_ns,
-        until_ns=files.until_ns,
-    )
-
-
-def _state(options: Options, stack: ExitStack) -> State | None:
-    """The folder of earlier results, and what cannot be had together with it or with a cluster. Raises UsageError."""
-    given = [flag for flag, value in (("--state", options.state), ("--cluster", options.cluster)) if value is not None]
-    if given and options.show_values:
-        raise UsageError(f"{given[0]}: results are masked there: --show-values cannot be had with it")
-    if given and options.evidence is not None:
-        raise UsageError(f"{given[0]}: --evidence needs the requests, which stay where they are scanned")
-    if options.state is None:
-        return None
-    from leakscan.fleet import State  # late: multiprocessing
-
-    return stack.enter_context(State(options.state))
-
-
-def _crew(options: Options, names: Sequence[str]) -> Crew:
-    """Who scans many captures. Raises UsageError, MissingExtra."""
-    from leakscan.fleet import Processes, jobs_for
-
-    if options.cluster is None:
-        return Processes(jobs_for(names, options.jobs))
-    from leakscan.fleet.cluster import Cluster  # late: dask
-
-    return Cluster(options.cluster, options.jobs or os.cpu_count() or 1)
-
-
-def _check_names(options: Options, names: Sequence[str]) -> None:
-    """Raises UsageError for captures that others cannot read, or not twice."""
-    for name in names:
-        flag = "--state" if options.state is not None else "--cluster"
-        if stamp(name) is None:
-            raise UsageError(f"{flag}: {shown_name(name)} can be read only once; give files or URLs")
-        if options.cluster not in (None, LOCAL_CLUSTER) and not is_remote(name) and not os.path.isabs(name):  # noqa: PTH117
-            raise UsageError(
-                f"--cluster: workers have another folder: give the whole path of {shown_name(name)}, or a URL"
-            )
-
-
-def _divided(
-    options: Options,
-    names: Sequence[str],
-    losses: Losses,
-    gate: Gate,
-    progress: Progress,
-    stack: ExitStack,
-    files: Files,
-    rules: Rules,
-) -> SplitScan | None:
-    """A scan of captures each of which many workers share, where that pays."""
-    from leakscan import split  # late: see `analyse`
-
-    if options.state is not None or options.cluster is not None or any(map(is_remote, names)):
-        return None
-    if options.responses or options.evidence is not None or not options.sieve or not split.pays(names, options.jobs):
-        return None
-    from leakscan.split.pool import Pool
-    from leakscan.split.scan import SplitScan
-
-    def start(setup: Setup) -> Pool:
-        return stack.enter_context(Pool(split.workers(options.jobs), gate, setup))
-
-    return SplitScan(names, losses, settings_of(options, files, rules), start, gate, progress.advance)
-
-
-def _reading(
-    options: Options, names: Sequence[str], losses: Losses, gate: Gate, progress: Progress, stack: ExitStack
-) -> Reading | None:
-    """How the captures are read: here, by another process, or (None) by several workers, as pays."""
-    if options.state is not None or options.cluster is not None:
-        _check_names(options, names)
-        return None
-    if options.evidence is not None and any(map(is_remote, names)):
-        raise UsageError("--evidence: points at captures on this machine; fetch those that are remote")
-    if len(names) > 1 and options.evidence is None:  # a pack needs the requests, which workers keep to themselves
-        from leakscan.fleet import jobs_for  # late: multiprocessing
-
-        if jobs_for(names, options.jobs) > 1:
-            return None
-    from leakscan import relay
-
-    if not options.responses and relay.pays(names, options.jobs):
-        return stack.enter_context(relay.Relay(names, losses, gate, progress.advance, options.sieve, options.bodies))
-    batches = series(names, losses, progress.advance)
-    return Reading(batches, losses, options.sieve, options.responses, options.bodies)
 
 
 def run(scan: Scan | Fleet, writers: Sequence[Writer], losses: Losses, live: bool, gate: Gate) -> int:

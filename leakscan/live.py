@@ -18,20 +18,11 @@ from typing import Any, Protocol
 
 from leakscan.errors import UsageError
 from leakscan.filenames import shown_name
+from leakscan.flags import Options, files_of, gate_rules, settings_of
 from leakscan.formats import FORMATS, Look
 from leakscan.gate import Rules, judge
 from leakscan.interrupt import Knock
-from leakscan.job import (
-    Options,
-    files_of,
-    finish,
-    gate_rules,
-    open_writers,
-    settings_of,
-    wanted_outputs,
-    warn,
-    width,
-)
+from leakscan.job import finish, open_writers, wanted_outputs, warn, width
 from leakscan.liveview import Dropped, LiveView, is_wanted
 from leakscan.losses import Losses
 from leakscan.model import FrameBatch, Leak

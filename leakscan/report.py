@@ -21,9 +21,10 @@ from leakscan import __version__
 from leakscan.conceal import Concealer, read_key
 from leakscan.errors import FileMistake, UsageError
 from leakscan.filenames import shown_name
+from leakscan.flags import ResultOptions, gate_rules
 from leakscan.formats.writer import Writer
 from leakscan.interrupt import Gate, Interrupted
-from leakscan.job import ResultOptions, finish, gate_rules, open_writers, wanted_outputs
+from leakscan.job import finish, open_writers, wanted_outputs
 from leakscan.model import CONFIDENCES
 from leakscan.policy import Policy
 from leakscan.progress import Progress

@@ -191,6 +191,11 @@ class Scan:
             "settings": {"min_confidence": settings.min_confidence, **named, **times, **read},
         }
 
+    @property
+    def remark(self) -> str:
+        """For the operator who asks for more, how the work was shared; "" if it was not."""
+        return ""
+
     def leaks(self, live: bool = False) -> Iterator[Leak]:
         """Leaks in the order of the frames that complete their heads, but for those of `rest`, which follow.
 

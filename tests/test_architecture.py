@@ -82,6 +82,8 @@ ROOMS = [
     "rules",
     "evidence",
     "explain",
+    "flags",
+    "ways",
     "job",
     "unlined",
     "report",

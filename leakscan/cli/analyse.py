@@ -90,6 +90,7 @@ def command(captures: Sequence[str], verbose: bool, **flags: Any) -> Job:
       leakscan analyse --state .leakscan -o week.jsonl 's3://captures/2012-01-*/*.pcap.gz'
       ssh host tcpdump -U -w - | leakscan analyse -
     """
-    from leakscan.job import Options, analyse
+    from leakscan.flags import Options
+    from leakscan.job import analyse
 
     return partial(analyse, Options(captures=captures, verbose=verbose, **flags))

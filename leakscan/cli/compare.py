@@ -85,7 +85,7 @@ def command(client: str, server: str | None, verbose: bool, **flags: Any) -> Job
       leakscan compare -o injected.json gateway.pcapng
     """
     from leakscan.compare.job import compare
-    from leakscan.job import Options
+    from leakscan.flags import Options
 
     captures = [client] if server is None else [client, server]
     flags |= {"responses": False, "bodies": False, "jobs": 1}

@@ -82,7 +82,7 @@ def command(
       leakscan live -i any --bpf 'tcp port 80' -f jsonl --duration 1h
       leakscan live -i eth0 -o leaks.jsonl --write leaks.pcapng --write-leaks-only
     """
-    from leakscan.job import Options
+    from leakscan.flags import Options
     from leakscan.live import Capture, live
     from leakscan.recorder import Rotation
     from leakscan.sources.tap import MAX_SNAP_BYTES, Wish

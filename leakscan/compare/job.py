@@ -7,20 +7,10 @@ from functools import partial
 
 from leakscan.compare import Comparison, Side
 from leakscan.errors import UsageError
+from leakscan.flags import Options, files_of, gate_rules, settings_of
 from leakscan.formats.compared import outcome
 from leakscan.interrupt import Gate
-from leakscan.job import (
-    VALUES_SHOWN,
-    Options,
-    files_of,
-    finish,
-    gate_rules,
-    open_writers,
-    run,
-    settings_of,
-    wanted_outputs,
-    warn,
-)
+from leakscan.job import VALUES_SHOWN, finish, open_writers, run, wanted_outputs, warn
 from leakscan.losses import Losses
 from leakscan.progress import Progress
 from leakscan.sources import expand

@@ -56,6 +56,8 @@ def jobs_for(names: Sequence[str], wanted: int | None) -> int:
 class Fleet:
     """A scan by several workers: used like spine.Scan."""
 
+    remark = ""
+
     def __init__(
         self,
         names: Sequence[str],

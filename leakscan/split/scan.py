@@ -120,7 +120,7 @@ class SplitScan(Scan):
 
     @property
     def remark(self) -> str:
-        """For the operator who asks for more, how the work was shared."""
+        """As Scan.remark."""
         read = self.divided
         return f"{read.stretches:,} stretches read by {self._pool.jobs} workers, {read.again:,} of them again, in order"
 
