@@ -43,6 +43,7 @@ from leakscan.model import (
     Origin,
     Pair,
     Recipient,
+    Seen,
     endpoints,
 )
 from leakscan.neighbours import Neighbours, client_hash
@@ -147,7 +148,7 @@ class Exchanges(Protocol):
     coverage: Coverage
     neighbours: Neighbours
 
-    def exchanges(self) -> Iterator[Head | Answer]: ...
+    def exchanges(self) -> Iterator[Head | Seen | Answer]: ...
 
     def stop(self) -> None: ...
 
@@ -217,7 +218,7 @@ class Scan:
     def _found(self) -> Iterator[tuple[str, Leak]]:
         return self.found(self._reading.exchanges())
 
-    def found(self, exchanges: Iterable[Head | Answer]) -> Iterator[tuple[str, Leak]]:
+    def found(self, exchanges: Iterable[Head | Seen | Answer]) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
         since_ns, until_ns = self._settings.since_ns, self._settings.until_ns
         catalogue = self._settings.catalogue
@@ -232,7 +233,10 @@ class Scan:
             if not since_ns <= head.time_ns < until_ns:
                 self._reading.losses["message.out-of-time"] += 1
                 continue
-            plain = glance.plain_host(head)
+            if isinstance(head, Seen):
+                self._count(head, head.host)
+                continue
+            plain = None if head.glanced else glance.plain_host(head)
             if plain is not None:
                 self._count(head, plain)
                 if glance.unknown:
@@ -331,7 +335,7 @@ class Scan:
             matches = known.matches(body_everything(body, kind), matches)
         return matches
 
-    def _count(self, head: Head, host: str) -> None:
+    def _count(self, head: Head | Seen, host: str) -> None:
         """A request in which nothing was found: into the summary with it."""
         client, _, server, _ = endpoints(head.key)
         place = self._attributor.place(client, head.time_ns)
