@@ -1,11 +1,11 @@
 """The first half of the spine in a process of its own: two cores for one capture.
 
 In: names of captures. Out: a Reading: its exchanges (but for what was glanced at already), losses and coverage are,
-byte for byte, those that it would have here. A forked child reads and parses (numpy is loaded there alone); groups of heads
-come back through a pipe, in order, so detection goes on meanwhile. What the child counts comes with the last record.
-While the parent is behind, the child glances at the heads itself (glance.py), and most go as no more than what is to be
-counted: so both are busy, whatever the traffic. State: a group (grouped.py) of at most GROUP_HEADS heads on each side,
-what the pipe holds, and the child's own Glance.
+byte for byte, those that it would have here. A forked child reads and parses (numpy is loaded there alone); groups of
+heads come back through a pipe, in order, so detection goes on meanwhile. What the child counts comes with the last
+record. While the parent is behind, the child glances at the heads itself (glance.py), and most go as no more than what
+is to be counted: so both are busy, whatever the traffic. State: a group (grouped.py) of at most GROUP_HEADS heads on
+each side, what the pipe holds, and the child's own Glance.
 
 The child lets SIGINT pass, which reaches it with its parent; SIGTERM, however often, ends its reading, not its report.
 When the parent is gone the next write ends it.
