@@ -200,6 +200,7 @@ def _widen(pipe: int) -> None:
 
 
 def _holds(pipe: int) -> int:
+    """Bytes that it takes before it blocks."""
     import fcntl
 
     try:
@@ -209,15 +210,17 @@ def _holds(pipe: int) -> int:
 
 
 def _waits_in(pipe: int) -> int:
+    """Bytes that nobody has read yet; 0 where the system does not say."""
     import fcntl
     import termios
 
     waiting = array("i", [0])
-    fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(pipe, termios.FIONREAD, waiting)
     return waiting[0]
 
 
-def _read(out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, help: _Help | None, ended: list[int]) -> None:
+def _read(out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, share: _Help | None, ended: list[int]) -> None:
     gate = Gate((signal.SIGTERM,))
 
     def send(kind: int, what: Any) -> None:
@@ -233,10 +236,10 @@ def _read(out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, help: 
         with contextlib.suppress(Interrupted), gate.interruptible():
             for head in () if ended else reading.heads():
                 with gate.closed():  # else a group could get lost between the two
-                    if packed := group.add(head if help is None else help.seen(head)):
+                    if packed := group.add(head if share is None else share.seen(head)):
                         send(_HEADS, packed)
-                        if help is not None:
-                            help.measure()
+                        if share is not None:
+                            share.measure()
         if packed := group.taken():
             send(_HEADS, packed)
         named, neighbours = list(map(tuple, losses.by_name)), list(reading.neighbours.kept())
