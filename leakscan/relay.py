@@ -220,7 +220,9 @@ def _waits_in(pipe: int) -> int:
     return waiting[0]
 
 
-def _read(out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, share: _Help | None, ended: list[int]) -> None:
+def _read(
+    out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, share: _Help | None, ended: list[int]
+) -> None:
     gate = Gate((signal.SIGTERM,))
 
     def send(kind: int, what: Any) -> None:
