@@ -26,6 +26,7 @@ from leakscan.fields import body_everything, body_fields, everything, fields, he
 from leakscan.filenames import shown_name, without_secrets
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
+from leakscan.interrupt import Gate
 from leakscan.joins.trackers import RULE
 from leakscan.losses import Losses
 from leakscan.model import (
@@ -132,11 +133,18 @@ class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
 
     def __init__(
-        self, reading: Exchanges, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
+        self,
+        reading: Exchanges,
+        names: Sequence[str],
+        settings: Settings,
+        concealer: Concealer | None = None,
+        gate: Gate | None = None,
     ) -> None:
+        """`gate`: lets signals through between two requests, not while one is worked on."""
         self._reading = reading
         self._names = names
         self._settings = settings
+        self._gate = gate
         self.concealer = concealer or Concealer(settings.pseudonym_key, settings.show_values)
         self._captures: dict[str, int] = {}  # in the order in which leaks were found in them
         self._waiting: list[tuple[int, int, int, Leak]] = []
@@ -191,7 +199,8 @@ class Scan:
             yield heapq.heappop(self._waiting)[-1]
 
     def _found(self) -> Iterator[tuple[str, Leak]]:
-        return self.found(self._reading.exchanges())
+        exchanges = self._reading.exchanges()
+        return self.found(exchanges if self._gate is None else self._gate.between(exchanges))
 
     def found(self, exchanges: Iterable[Head | Seen | Answer]) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""

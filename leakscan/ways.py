@@ -76,7 +76,7 @@ def scan_of(
         reading = Reading(batches, losses, options.sieve, options.responses, options.bodies)
     from leakscan.spine import Scan  # late: what was forked starts meanwhile
 
-    return Scan(reading, names, settings())
+    return Scan(reading, names, settings(), gate=gate)
 
 
 def state_of(options: Options, stack: ExitStack) -> State | None:
