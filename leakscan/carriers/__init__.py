@@ -20,13 +20,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from leakscan.carriers.asn import AsnDatabase, System
-from leakscan.carriers.bearer import LINKS_WITH_NEIGHBOURS, bearer_of, of_matches, of_path
-from leakscan.carriers.numbers import calling_code, international, range_holder
+from leakscan.carriers.bearer import LINKS_WITH_NEIGHBOURS, bearer_of, by_the_core, of_matches, of_path
+from leakscan.carriers.numbers import calling_code, international, may_be_ported, range_holder
 from leakscan.carriers.votes import MAX_NAMED, WEIGHTS, Vote, agree, conflict, settle
 from leakscan.masks import mask
 from leakscan.model import Carrier, Match, Message
 from leakscan.networks import NetworkEntry, Networks
-from leakscan.operators import brand_in, of_apn, of_hosts
+from leakscan.operators import brand_in, of_apn, of_brands, of_hosts
 from leakscan.plmn import plmn_of, plmns_in
 
 __all__ = ["LINKS_WITH_NEIGHBOURS", "AsnDatabase", "Attribution", "Attributor", "Place", "bearer_of", "of_path"]
@@ -94,7 +94,10 @@ class Attributor:
     def _attribution(self, host: str, spoken: Sequence[Match], match: Match, place: Place) -> Attribution:
         about = [match, *spoken] if _by_the_network(match) else [match]
         network = settle([*_by_address(place), *self._networks_said([match, *spoken], host)])
-        home = settle(self._homes(place, about))
+        homes = self._homes(place, about)
+        home = settle(homes)
+        if network is None and home is not None:
+            network = settle(_of_subscriber(home, homes, spoken))
         number = next((digits for one in about if (digits := international(one))), "")
         regions, code = calling_code(number) if number else ((), "")
         if regions:
@@ -109,9 +112,11 @@ class Attributor:
                 kind = NETWORK_KINDS.get(match.rule, "serving-plmn" if match.identifier == "cell_location" else "")
                 yield from self._vote(kind or "unique-name", match.carriers, f"{match.rule}: PLMN")
             elif match.rule in HOST_RULES:
-                domain, codes = of_hosts(match.value)
+                kind, (domain, codes) = HOST_RULES[match.rule], of_hosts(match.value)
+                if not codes:
+                    kind, (domain, codes) = "host-brand", of_brands(match.value)
                 if codes and not f".{host}".endswith(f".{domain}"):  # a site's own balancer is no gateway
-                    yield from self._vote(HOST_RULES[match.rule], codes, f"{match.rule}: {domain}, PLMN")
+                    yield from self._vote(kind, codes, f"{match.rule}: {domain}, PLMN")
             if match.rule.rpartition(".")[2] in APN_RULES:
                 yield from self._vote("apn", of_apn(match.value), f"{match.rule}: access point of PLMN")
             if brand := brand_in(match.rule):
@@ -175,6 +180,21 @@ def _of_system(system: System, client: str) -> Carrier:
     return Carrier(system.name, system.country, None, None, (why,))
 
 
+def _of_subscriber(home: Carrier, homes: Sequence[Vote], spoken: Sequence[Match]) -> Iterator[Vote]:
+    """A mobile gateway that writes whose subscriber it serves: it is that operator's, because phones reach the Internet
+    through their own operator's gateways, also abroad. A number's range says so only where numbers cannot be ported.
+    """
+    strongest = max(homes, key=lambda vote: WEIGHTS[vote.kind])
+    named = any(match.identifier in ("msisdn", "imsi") for match in spoken)
+    if not named or strongest.kind not in SURE_HOMES or not any(map(by_the_core, spoken)):
+        return
+    if strongest.kind == "number-range" and may_be_ported(home.country):
+        return
+    yield Vote(
+        "subscriber", (replace(home, evidence=()),), f"a gateway of the subscriber's operator: {strongest.evidence}"
+    )
+
+
 def _of_brand(brand: str, rule: str, matches: Sequence[Match]) -> Vote:
     """A group of operators: the one of them in the country of the number in the request, if there is one."""
     for number in filter(None, map(international, matches)):
@@ -210,6 +230,8 @@ NETWORK_KINDS: Mapping[str, str] = {
     "x-mobile-gateway": "token-host",
     "x-up-subno": "token-host",
 }
+#: Votes on the home operator that may say whose the gateway is.
+SURE_HOMES = frozenset({"imsi", "token-plmn", "networks-file", "number-range"})
 #: Rules whose value may hold a host of the operator's -> kind of vote.
 HOST_RULES: Mapping[str, str] = {
     "nas-identifier": "via-domain",

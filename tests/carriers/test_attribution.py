@@ -186,6 +186,7 @@ def test_what_the_client_wrote_speaks_for_itself_only(other: dict[str, str]) -> 
     ("rule", "value", "name", "evidence"),
     [
         ("via", "WTP/1.1 BJ-GW01-WAP.bj.chinamobile.com (Nokia WAP Gateway 4.1)", "China Mobile", "via: chinamobile.com, PLMN 460-00"),
+        ("via", "1.1 wap.turkcell.com.tr", "Turkcell", "via: turkcell.com.tr, PLMN 286-01"),
         ("via", "1.1 proxy.example", None, ""),
         ("via", "1.1 gw.notchinamobile.com", None, ""),
         ("x-operator-domain", "tim.it", "TIM", "x-operator-domain: tim.it, PLMN 222-01"),
@@ -246,6 +247,28 @@ def test_the_holder_of_the_range_is_the_weakest(monkeypatch: pytest.MonkeyPatch)
         _, home = who(number, *others, place=place)
         assert home is not None
         assert (home.name, home.evidence[:2]) == (name, evidence)
+
+
+def test_a_mobile_gateway_is_its_subscribers_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    imsi = match(identifier="imsi", home=("001-01",))
+    core = match(identifier="apn_or_network_node", rule="x-nokia-gateway-id")
+    network, home = who(imsi, core)
+    assert (network, home) == (
+        Carrier("TEST", None, "001", "01", ("a gateway of the subscriber's operator: imsi: PLMN 001-01",)),
+        Carrier("TEST", None, "001", "01", ("imsi: PLMN 001-01",)),
+    )
+    assert who(imsi)[0] is None  # nothing says that a mobile network wrote it
+    assert who(replace(imsi, origin="client-sent"), core)[0] is None
+    roaming, _ = who(imsi, core, match(identifier="cell_location", carriers=("234-15",)))
+    assert roaming is not None
+    assert roaming.name == "Vodafone UK"
+    monkeypatch.setattr(carriers, "range_holder", lambda digits: ("Testnet", "GB"))
+    number = msisdn("447700900123")
+    assert who(number, core)[0] is None  # numbers are ported there
+    monkeypatch.setattr(carriers, "may_be_ported", lambda country: False)
+    network, _ = who(number, core)
+    assert network is not None
+    assert network.name == "Testnet"
 
 
 def test_equal_votes_that_contradict_each_other_name_both() -> None:
