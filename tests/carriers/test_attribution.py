@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -26,14 +27,17 @@ def message(host: str = "news.example") -> Message:
     )
 
 
-def match(carriers: tuple[str, ...] = (), home: tuple[str, ...] = (), **given: str) -> Match:
+def match(carriers: tuple[str, ...] = (), home: tuple[str, ...] = (), **given: Any) -> Match:
     field = Field(given.pop("place", "header"), "x-test", "secret")
-    values = {"identifier": "subscriber_token", "value": "secret", "confidence": "confirmed", "rule": "x-test"}
-    values |= {"origin": "unknown", **given}
+    values: dict[str, Any] = {
+        "identifier": "subscriber_token",
+        "value": "secret",
+        "confidence": "confirmed",
+        "rule": "x-test",
+    }
+    values |= {"origin": "unknown", "evidence": (), **given}
     values.setdefault("normal", values["value"])
-    return Match(
-        field=field, encoding=(), severity="high", rotating=False, evidence=(), carriers=carriers, home=home, **values
-    )
+    return Match(field=field, encoding=(), severity="high", rotating=False, carriers=carriers, home=home, **values)
 
 
 def msisdn(number: str, **given: str) -> Match:
@@ -227,6 +231,42 @@ def test_a_brand_in_a_name_and_the_country_of_the_number(
     network, _ = who(found)
     assert (network.name if network else None) == name
     assert network is None or network.mnc in (mnc, None)
+
+
+def test_a_groups_name_that_was_seen_in_another_country() -> None:
+    """The catalogue knows x-h3g-msisdn from Italy; the number is of another country where the group has a network."""
+    network, _ = who(msisdn("447700900123", rule="x-h3g-msisdn", carriers=("222-99",)))
+    assert network is not None
+    assert (network.name, network.mcc, network.evidence) == ("3", "234", ("x-h3g-msisdn: 3 in GB",))
+    network, _ = who(match(rule="x-h3g-msisdn", carriers=("222-99",)))
+    assert network is not None
+    assert network.mcc == "222"
+
+
+def test_a_gateways_product_that_names_its_operators_group() -> None:
+    via = match(
+        identifier="apn_or_network_node", rule="via", value="1.1 XMG-31_VODAFONE", evidence=("Vodafone gateway",)
+    )
+    network, _ = who(via, msisdn("447700900123"))
+    assert network is not None
+    assert (network.name, network.evidence) == ("Vodafone UK", ("via: Vodafone in GB",))
+
+
+def test_all_leaks_of_a_request_came_over_one_network() -> None:
+    one, other = (
+        match(("262-01",), identifier="cell_location", rule="a"),
+        match(("234-10",), identifier="cell_location", rule="b"),
+    )
+    attributor = Attributor(None)
+    names = [attributor.attribute(message(), (one, other), leak, Place(None, None)).network for leak in (one, other)]
+    assert names[0] == names[1] is not None
+
+
+def test_a_token_with_a_code_is_made_by_that_operator() -> None:
+    network, home = who(match(home=("001-01",)))
+    assert network is not None and home is not None
+    assert (network.name, home.name) == ("TEST", "TEST")
+    assert who(match(home=("001-01",), place="query"))[0] is None
 
 
 def test_the_holder_of_the_range_is_the_weakest(monkeypatch: pytest.MonkeyPatch) -> None:
