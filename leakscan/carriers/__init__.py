@@ -113,7 +113,9 @@ class Attributor:
                 (BRAND_WORDS[word] for word in match.evidence if word in BRAND_WORDS), ""
             )
             group = _of_brand(brand, match.rule, matches) if brand else None
-            if match.carriers and not (group and _elsewhere(group, match.carriers)):
+            if group and match.carriers and not _elsewhere(group, match.carriers):
+                group = None  # the same name, and it says less
+            if match.carriers and group is None:
                 kind = NETWORK_KINDS.get(match.rule, "serving-plmn" if match.identifier == "cell_location" else "")
                 yield from self._vote(kind or "unique-name", match.carriers, f"{match.rule}: PLMN")
             elif match.rule in HOST_RULES:

@@ -240,7 +240,7 @@ def test_a_groups_name_that_was_seen_in_another_country() -> None:
     assert (network.name, network.mcc, network.evidence) == ("3", "234", ("x-h3g-msisdn: 3 in GB",))
     network, _ = who(match(rule="x-h3g-msisdn", carriers=("222-99",)))
     assert network is not None
-    assert network.mcc == "222"
+    assert (network.mcc, network.evidence) == ("222", ("x-h3g-msisdn: PLMN 222-99",))
 
 
 def test_a_gateways_product_that_names_its_operators_group() -> None:
