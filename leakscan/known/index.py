@@ -5,7 +5,7 @@ of letters and digits, as bytes. Texts without separators are found as the word 
 and then compared; digests by their first 8 hex digits, in base64 by their longest word. Of a digest only so much is
 kept: when its beginning is met, it is computed again.
 
-State: the index; some 25 kB for a value.
+State: the index; some 28 kB for a value.
 """
 
 from __future__ import annotations
