@@ -66,7 +66,7 @@ def analyse(options: Options) -> int:
         writers = open_writers(stack, options, wanted, live)
         if options.show_values:
             progress.say(VALUES_SHOWN)
-        if travels_in_clear(options):
+        if travels_in_clear(options.cluster):
             progress.say(IN_CLEAR)
         progress.start(names)
         pack = _pack(options, names, stack)

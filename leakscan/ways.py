@@ -93,12 +93,12 @@ def state_of(options: Options, stack: ExitStack) -> State | None:
     return stack.enter_context(State(options.state))
 
 
-def travels_in_clear(options: Options) -> bool:
-    """Whether others may read what the cluster is sent."""
-    if options.cluster in (None, LOCAL_CLUSTER):
+def travels_in_clear(cluster: str | None) -> bool:
+    """Whether others may read what the cluster at this address is sent."""
+    if cluster in (None, LOCAL_CLUSTER):
         return False
     try:
-        there = urlsplit(options.cluster if "://" in options.cluster else f"tcp://{options.cluster}")
+        there = urlsplit(cluster if "://" in cluster else f"tcp://{cluster}")
     except ValueError:  # it is refused when it is needed
         return False
     return there.scheme not in ENCRYPTED and there.hostname not in LOOPBACK

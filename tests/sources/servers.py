@@ -105,6 +105,7 @@ class Proxy:
         self.after = 0  # ... when the server has sent so many bytes through one
         self.latency = 0.0  # seconds that whatever is asked takes to the server
         self.gets = 0  # requests for bytes
+        self.heard = bytearray()  # all that clients have said
         self.sent = 0  # bytes that came from the server, and went on
         self._server = host, port
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -128,6 +129,7 @@ class Proxy:
     def _ask(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(1 << 16):
+                self.heard += data
                 self.gets += data.startswith(b"GET ")
                 time.sleep(self.latency)
                 server.sendall(data)
