@@ -135,7 +135,7 @@ class Fleet:
         """How every capture begins and ends: known, or read now. Of a single one nobody needs to know."""
         if len(self._names) == 1:
             return {self._names[0]: Extent(None, 0)}
-        known = {} if self._state is None else self._state.extents()
+        known = {} if self._state is None else self._state.extents(self._seal)
         ids = {name: capture_id(name, found) for name, found in self._stamps.items() if found is not None}
         extents = {name: known[ids[name]] for name in self._names if ids.get(name) in known}
         missing = [name for name in self._names if name not in extents]
@@ -146,7 +146,7 @@ class Fleet:
                 if isinstance(outcome, Extent):
                     extents[name] = outcome
                     if self._state is not None and name in ids and stamp(name, again=True) == self._stamps[name]:
-                        self._state.remember(ids[name], outcome)
+                        self._state.remember(self._seal, ids[name], outcome)
                 else:  # what is wrong with it is said when it is scanned
                     _refuse_versions(outcome)
                     extents[name] = Extent(None, 0)
@@ -172,7 +172,7 @@ class Fleet:
         """Results of earlier runs."""
         for number, path in enumerate(self._paths):
             with contextlib.suppress(OSError, Damaged):
-                Stored(path, self._seal)
+                Stored(path, self._seal, path.name)
                 self._done[number] = {0: path}
                 self._tell(_names(self._units[number]))
         self.found = len(self._done)
@@ -180,7 +180,8 @@ class Fleet:
     def _unit(self, part: _Part, shares_disk: bool) -> Unit:
         stamps = [self._stamps[name] for name in _names(part.series)]
         kept = self._state is not None and None not in stamps
-        return Unit(part.series, self._setup, str(part.path) if shares_disk else "", stamps if kept else ())
+        folder = str(part.path.parent) if shares_disk else ""
+        return Unit(part.series, self._setup, part.path.name, folder, stamps if kept else ())
 
     def _keep(self, part: _Part, outcome: Done | Failed | Lost) -> None:
         """A unit, or a part of one, is finished in one way or another. Where a bundle fails, one series is to blame."""
@@ -225,13 +226,18 @@ class Fleet:
                 self._next += 1
                 for _, path in sorted(done.items()):
                     if path is not None:
-                        yield from self._given(path)
+                        yield from self._given(path, self._units[self._next - 1])
 
-    def _given(self, path: Path) -> Iterator[Leak]:
-        result = Stored(path, self._seal)
+    def _given(self, path: Path, unit: list[list[str]]) -> Iterator[Leak]:
+        try:
+            result = Stored(path, self._seal, path.name.removesuffix(once("")))
+        except (OSError, Damaged):  # it was there when the run began
+            for name in _names(unit):
+                self._losses.problem(LOST, name, None, "its result was removed or changed meanwhile")
+            return
         self.summary.merge(result.summary())
         yield from result.leaks()
-        if self._state is None or path.suffix == ".once":
+        if self._state is None or path.suffix == once(""):
             path.unlink()
 
 

@@ -76,15 +76,22 @@ class Unit:
     """What is to be scanned. Shows nothing either: captures are named after people."""
 
     def __init__(
-        self, series: Sequence[Sequence[str]], setup: Setup, path: str, stamps: Sequence[Stamp | None] = ()
+        self,
+        series: Sequence[Sequence[str]],
+        setup: Setup,
+        name: str,
+        folder: str = "",
+        stamps: Sequence[Stamp | None] = (),
     ) -> None:
-        """`path`: where the result goes, "" when it is to be sent. `stamps`: of the captures, as they were when the run
-        was planned; with them the result is kept for later runs, if they still hold at the end.
+        """`folder`: where the result goes, under the unit's name; "" when it is to be sent. `stamps`: of the captures,
+        as they were when the run was planned; with them the result is kept for later runs, if they still hold at the
+        end.
         """
         self.series = [list(names) for names in series]
         self.names = [name for names in series for name in names]
         self.setup = setup
-        self.path = path
+        self.name = name
+        self.path = str(Path(folder, name)) if folder else ""
         self.stamps = list(stamps)
 
     def __repr__(self) -> str:
@@ -166,7 +173,7 @@ def _scan(unit: Unit, file: BinaryIO) -> bool:
     batches = [joined(names, losses) for names in unit.series]
     reading = Reading(batches, losses, sieve, settings.responses, settings.bodies)
     scan = Scan(reading, unit.names, settings, concealer)
-    writing = Writing(file, concealer.seal_key())
+    writing = Writing(file, concealer.seal_key(), unit.name)
     gate, whole = Gate(), False
     with contextlib.suppress(Interrupted), gate.interruptible():
         for leak in scan.leaks():

@@ -122,7 +122,7 @@ def test_what_travels_shows_nothing(tmp_path):
     key = b"a key of twenty bytes"
     settings = Settings(pseudonym_key=key)
     setup = Setup(settings, Concealer(key), True)
-    unit = Unit([["sim-447700900123.pcap"]], setup, "")
+    unit = Unit([["sim-447700900123.pcap"]], setup, "0")
     assert repr(key)[2:-1] not in f"{unit!r} {setup!r} {[unit]} {unit.setup}"
     assert "447700900123" not in repr(unit)
 
