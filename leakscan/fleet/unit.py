@@ -205,8 +205,13 @@ def _packed(file: BinaryIO, lasting: bool) -> Done | Failed:
         parts.append(pack.compress(block))
         size += len(parts[-1])
         if size > MAX_SENT_BYTES:
-            return Failed("LeakscanError", f"its result has more than {MAX_SENT_BYTES >> 20} MiB, too many to be sent")
-    return Done(lasting, b"".join([*parts, pack.flush()]))
+            break
+    parts.append(pack.flush())
+    if size + len(parts[-1]) > MAX_SENT_BYTES:
+        return Failed(
+            "LeakscanError", f"its result is too long to be sent: more than {MAX_SENT_BYTES >> 10:,} KiB packed"
+        )
+    return Done(lasting, b"".join(parts))
 
 
 @contextlib.contextmanager
