@@ -132,6 +132,9 @@ class Exchanges(Protocol):
 class Scan:
     """One scan of captures: iterate `leaks()` and `rest()` to their ends, then read `summary`."""
 
+    #: An error of ours that one of several captures met elsewhere, while the others were scanned.
+    bug: Exception | None = None
+
     def __init__(
         self,
         reading: Exchanges,

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from leakscan import relay, split
 from leakscan.errors import UsageError
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from leakscan.split.worker import Setup
 
 LOCAL_CLUSTER = "local"
+ENCRYPTED = ("tls", "wss")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 OnBytes = Callable[[int], None]
 
 
@@ -91,6 +94,17 @@ def state_of(options: Options, stack: ExitStack) -> State | None:
     from leakscan.fleet import State  # late: multiprocessing
 
     return stack.enter_context(State(options.state))
+
+
+def travels_in_clear(cluster: str | None) -> bool:
+    """Whether others may read what the cluster at this address is sent."""
+    if cluster in (None, LOCAL_CLUSTER):
+        return False
+    try:
+        there = urlsplit(cluster if "://" in cluster else f"tcp://{cluster}")
+    except ValueError:  # it is refused when it is needed
+        return False
+    return there.scheme not in ENCRYPTED and there.hostname not in LOOPBACK
 
 
 def _crew(options: Options, names: Sequence[str]) -> Crew:
