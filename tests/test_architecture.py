@@ -70,6 +70,7 @@ ROOMS = [
     "interrupt",
     "spine",
     "library",
+    "standby",
     "grouped",
     "relay",
     "fleet",

@@ -6,10 +6,8 @@ command runs, so that `--help` and `--version` are fast.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from collections.abc import Sequence
 from importlib import import_module
 
 import click
@@ -19,8 +17,6 @@ from leakscan.errors import LeakscanError, places
 
 BUG = "this is a bug in leakscan; run again with -v for the place, and report it with the version and this line"
 EXIT_BUG, EXIT_PIPE = 70, 141
-#: Records hold no cycles: looking for some as often as Python does by itself takes a tenth of the time.
-GC_THRESHOLDS = (50_000, 20, 50)
 
 #: A command, in a file of its name in this folder, in the order of `--help`.
 COMMANDS = (
@@ -65,13 +61,6 @@ def leaf_commands() -> list[tuple[str, click.Command]]:
         elif command is not None:
             found.append((name, command))
     return found
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads for matrices, which nobody here has
-    gc.set_threshold(*GC_THRESHOLDS)
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def run(arguments: list[str]) -> int:
