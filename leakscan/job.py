@@ -31,7 +31,7 @@ from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.sources import expand
 from leakscan.times import rfc3339
-from leakscan.ways import scan_of, state_of
+from leakscan.ways import scan_of, state_of, travels_in_clear
 
 if TYPE_CHECKING:
     from leakscan.evidence.pack import Pack
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 EXIT_LEAK, EXIT_UNREAD = 1, 3
 VALUES_SHOWN = "warning: values are shown: the result is personal data"
+IN_CLEAR = (
+    "warning: --cluster: the pseudonym key and results travel unencrypted; use tls://, or a network that is yours"
+)
 PIPE_COLUMNS = 80
 
 Json = dict[str, Any]
@@ -52,8 +55,8 @@ def analyse(options: Options) -> int:
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
         files = files_of(options)
         state = state_of(options, stack)
-        if state is not None and files.key is None:
-            files = files._replace(key=state.key())
+        if state is not None and files.pseudonym_key is None:
+            files = files._replace(pseudonym_key=state.key())
         losses = Losses(partial(warn, progress.say))
         names = expand(options.captures, losses)
         gate = Gate()
@@ -63,6 +66,8 @@ def analyse(options: Options) -> int:
         writers = open_writers(stack, options, wanted, live)
         if options.show_values:
             progress.say(VALUES_SHOWN)
+        if travels_in_clear(options.cluster):
+            progress.say(IN_CLEAR)
         progress.start(names)
         pack = _pack(options, names, stack)
         if pack is not None:
@@ -80,6 +85,8 @@ def analyse(options: Options) -> int:
         if pack is not None and not options.quiet:
             where = shown_name(str(options.evidence))
             progress.say(f"evidence in {where}, manifest SHA-256 {pack.manifest_sha256}")
+    if scan.bug is not None:  # told when all that was found is in place
+        raise scan.bug
     return stopped or int(summary["gate"]["exit_code"])
 
 

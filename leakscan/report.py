@@ -172,8 +172,8 @@ class Merged:
         """The leaks of one result under the policy that holds now, and whether they are shown."""
         policy = self._settings.policy
         for found in result.leaks(self._concealer):
-            unlined.line(found.leak)
             shown = CONFIDENCES.index(found.leak.confidence) >= self._least
+            unlined.line(found.leak, shown)
             self._all_shown &= shown
             yield found if policy is None else _judged(found, policy), shown
 

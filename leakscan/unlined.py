@@ -23,7 +23,7 @@ from leakscan.policy import ALLOWED, NO_POLICY, NOT_ALLOWED, VERDICTS, Policy
 from leakscan.results import BEARERS, KIND, MAX_ITEMS, ORIGINS, PLACES, RULE, Line, Result, party
 from leakscan.show import HIDDEN, redact
 from leakscan.spine import OWN_CENTRE
-from leakscan.summary import Summary
+from leakscan.summary import MAX_BEHAVIOURS, Summary
 from leakscan.tally import MAX_NAMED_HOSTS, Json, Sighting, commonest
 
 #: Into so many at most leaks without a line are parted, for subscribers and hosts to be counted.
@@ -59,14 +59,18 @@ class Unlined:
         self._settled = {settled.leak.fingerprint: settled for settled in map(_settled, rows)}
         self._key = result.run.key_id
         self._lines: Counter[str] = Counter()
+        self._hidden = False  # some lines are not shown
         self.leaks = 0
 
-    def line(self, leak: Leak) -> None:
+    def line(self, leak: Leak, shown: bool) -> None:
         """A leak that has one. What has no row is among what is folded."""
+        self._hidden |= not shown
         self._lines[leak.fingerprint if leak.fingerprint in self._settled else FOLDED] += 1
 
     def sightings(self, part: Summary, least: str, policy: Policy | None) -> Iterator[Sighting]:
         """What `part`, to which all lines were added, does not have yet of at least this confidence."""
+        if self._is_all_there():
+            return
         summary = part.to_dict()
         there: dict[str, Json] = {row["fingerprint"]: row for row in summary["behaviours"]}
         for fingerprint, settled in self._settled.items():
@@ -78,6 +82,12 @@ class Unlined:
                 self.leaks += missing
                 people = max(0, settled.subscribers - (row["subscribers"] if row else 0))
                 yield from _sightings(settled, missing, people, self._key, policy)
+
+    def _is_all_there(self) -> bool:
+        """Whether every leak has a line, as in most results: then nobody need put the whole together to see."""
+        if self._hidden or len(self._settled) > MAX_BEHAVIOURS:
+            return False
+        return all(0 < settled.leaks <= self._lines[name] for name, settled in self._settled.items())
 
 
 def _settled(line: Line) -> Settled:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from leakscan import relay, split
 from leakscan.errors import UsageError
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from leakscan.split.worker import Setup
 
 LOCAL_CLUSTER = "local"
+ENCRYPTED = ("tls", "wss")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 OnBytes = Callable[[int], None]
 
 
@@ -67,13 +70,16 @@ def scan_of(
         return Fleet(names, losses, settings(), partial(_crew, options, names), gate, on_bytes, options.sieve, state)
     reading: Reading
     if not options.responses and relay.pays(names, options.jobs):
-        reading = stack.enter_context(relay.Relay(names, losses, gate, on_bytes, options.sieve, options.bodies))
+        glances = options.known is None and options.rules is None
+        reading = stack.enter_context(
+            relay.Relay(names, losses, gate, on_bytes, options.sieve, options.bodies, glances)
+        )
     else:
         batches = series(names, losses, on_bytes)
         reading = Reading(batches, losses, options.sieve, options.responses, options.bodies)
     from leakscan.spine import Scan  # late: what was forked starts meanwhile
 
-    return Scan(reading, names, settings())
+    return Scan(reading, names, settings(), gate=gate)
 
 
 def state_of(options: Options, stack: ExitStack) -> State | None:
@@ -88,6 +94,17 @@ def state_of(options: Options, stack: ExitStack) -> State | None:
     from leakscan.fleet import State  # late: multiprocessing
 
     return stack.enter_context(State(options.state))
+
+
+def travels_in_clear(cluster: str | None) -> bool:
+    """Whether others may read what the cluster at this address is sent."""
+    if cluster in (None, LOCAL_CLUSTER):
+        return False
+    try:
+        there = urlsplit(cluster if "://" in cluster else f"tcp://{cluster}")
+    except ValueError:  # it is refused when it is needed
+        return False
+    return there.scheme not in ENCRYPTED and there.hostname not in LOOPBACK
 
 
 def _crew(options: Options, names: Sequence[str]) -> Crew:

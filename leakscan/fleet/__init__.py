@@ -17,17 +17,18 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from leakscan.errors import LeakscanError
+from leakscan.errors import UsageError
 from leakscan.fleet.crew import Crew, Lost, Processes, Queue
 from leakscan.fleet.state import State, capture_id, settings_id
 from leakscan.fleet.stored import Damaged, Stored
-from leakscan.fleet.unit import Done, Failed, Setup, Unit, measure, once, put, scan_unit, versions
+from leakscan.fleet.unit import VERSIONS, Done, Failed, Setup, Unit, measure, once, put, scan_unit, versions
 from leakscan.interrupt import Gate
 from leakscan.losses import Losses
 from leakscan.model import Leak
 from leakscan.reading import Reading
+from leakscan.relay import Failed as Bug
 from leakscan.series import Extent, bundles, plan
 from leakscan.sources import Stamp, stamp
 from leakscan.spine import Scan, Settings
@@ -83,13 +84,16 @@ class Fleet:
         self._stamps: dict[str, Stamp | None] = {}
         self._units: list[list[list[str]]] = []
         self._paths: list[Path] = []
-        self._ready: dict[int, Path] = {}  # units that are finished -> where their results are
-        self._lost: set[int] = set()
+        self._parts: dict[int, int] = {}  # units that are scanned in parts, and how many
+        self._done: dict[int, dict[int, Path | None]] = {}  # unit -> part -> where its result is, None if there is none
+        self._over = False  # nothing more will be done
         self._next = 0  # the unit whose turn it is
         self._queue: Queue | None = None
-        self._numbers: list[int] = []  # of the units that are in the queue
+        self._queued: list[_Part] = []
+        self._apart: list[_Part] = []  # series whose bundle failed: each is tried by itself
         self._exit = contextlib.ExitStack()
         self.summary = self._whole.summary
+        self.bug: Bug | None = None  # the first error of ours that a unit met; the others were scanned
         self.found = 0  # units that an earlier run had finished
 
     def run(self) -> dict[str, Any]:
@@ -103,30 +107,35 @@ class Fleet:
         folder = Path(self._exit.enter_context(tempfile.TemporaryDirectory(prefix="leakscan-")))
         self._paths = self._results_at(folder)
         self._find()
-        self._numbers = [number for number in range(len(self._units)) if number not in self._ready]
         yield from self._in_turn()
-        if self._numbers:
-            self._queue = Queue(crew())
-            tasks = [(self._unit(number, crew().shares_disk),) for number in self._numbers]
-            for index, outcome in self._queue.results(scan_unit, tasks):
-                self._keep(self._numbers[index], outcome)
-                yield from self._in_turn()
+        left = [number for number in range(len(self._units)) if number not in self._done]
+        yield from self._scan([_Part(number, 0, self._units[number], self._paths[number]) for number in left], crew)
+        yield from self._scan(self._apart, crew)
 
     def rest(self) -> Iterator[Leak]:
         """After an interruption: what the workers have found so far."""
+        self._over = True
         with self._exit:
             if self._queue is not None:
                 for index, outcome in self._queue.rest():
-                    if self._numbers:  # else it was measuring
-                        self._keep(self._numbers[index], outcome)
-            self._lost.update(number for number in range(len(self._units)) if number not in self._ready)
+                    if self._queued:  # else it was measuring
+                        self._keep(self._queued[index], outcome)
             yield from self._in_turn()
+
+    def _scan(self, parts: list[_Part], crew: _Late) -> Iterator[Leak]:
+        self._queued = parts
+        if parts:
+            self._queue = Queue(crew())
+            tasks = [(self._unit(part, crew().shares_disk),) for part in parts]
+            for index, outcome in self._queue.results(scan_unit, tasks):
+                self._keep(parts[index], outcome)
+                yield from self._in_turn()
 
     def _extents(self, crew: _Late) -> dict[str, Extent]:
         """How every capture begins and ends: known, or read now. Of a single one nobody needs to know."""
         if len(self._names) == 1:
             return {self._names[0]: Extent(None, 0)}
-        known = {} if self._state is None else self._state.extents()
+        known = {} if self._state is None else self._state.extents(self._seal)
         ids = {name: capture_id(name, found) for name, found in self._stamps.items() if found is not None}
         extents = {name: known[ids[name]] for name in self._names if ids.get(name) in known}
         missing = [name for name in self._names if name not in extents]
@@ -137,7 +146,7 @@ class Fleet:
                 if isinstance(outcome, Extent):
                     extents[name] = outcome
                     if self._state is not None and name in ids and stamp(name, again=True) == self._stamps[name]:
-                        self._state.remember(ids[name], outcome)
+                        self._state.remember(self._seal, ids[name], outcome)
                 else:  # what is wrong with it is said when it is scanned
                     _refuse_versions(outcome)
                     extents[name] = Extent(None, 0)
@@ -163,50 +172,82 @@ class Fleet:
         """Results of earlier runs."""
         for number, path in enumerate(self._paths):
             with contextlib.suppress(OSError, Damaged):
-                Stored(path, self._seal)
-                self._ready[number] = path
-                self._tell(number)
-        self.found = len(self._ready)
+                Stored(path, self._seal, path.name)
+                self._done[number] = {0: path}
+                self._tell(_names(self._units[number]))
+        self.found = len(self._done)
 
-    def _unit(self, number: int, shares_disk: bool) -> Unit:
-        stamps = [self._stamps[name] for name in _names(self._units[number])]
+    def _unit(self, part: _Part, shares_disk: bool) -> Unit:
+        stamps = [self._stamps[name] for name in _names(part.series)]
         kept = self._state is not None and None not in stamps
-        return Unit(
-            self._units[number], self._setup, str(self._paths[number]) if shares_disk else "", stamps if kept else ()
-        )
+        folder = str(part.path.parent) if shares_disk else ""
+        return Unit(part.series, self._setup, part.path.name, folder, stamps if kept else ())
 
-    def _keep(self, number: int, outcome: Done | Failed | Lost) -> None:
-        """A unit is finished, in one way or another."""
+    def _keep(self, part: _Part, outcome: Done | Failed | Lost) -> None:
+        """A unit, or a part of one, is finished in one way or another. Where a bundle fails, one series is to blame."""
         with self._gate.closed():
+            done = self._done.setdefault(part.unit, {})
             if isinstance(outcome, Done):
-                path = str(self._paths[number])
+                path = str(part.path)
                 if outcome.packed:
                     put(path, outcome.packed, outcome.lasting)
-                self._ready[number] = Path(path if outcome.lasting else once(path))
-            else:
+                done[part.number] = Path(path if outcome.lasting else once(path))
+            elif len(part.series) > 1 and not self._over and not (isinstance(outcome, Lost) and outcome.all_are):
                 _refuse_versions(outcome)
-                reason = outcome.reason if isinstance(outcome, Lost) else outcome.said or f"error: {outcome.kind}"
-                for name in _names(self._units[number]):
-                    self._losses.problem(LOST, name, None, reason)
-                self._lost.add(number)
-            self._tell(number)
+                self._parts[part.unit] = len(part.series)
+                for number, names in enumerate(part.series):
+                    self._apart.append(_Part(part.unit, number, [names], Path(f"{part.path}.{number}")))
+                return
+            else:
+                self._fail(part, outcome)
+                done[part.number] = None
+            self._tell(_names(part.series))
 
-    def _tell(self, number: int) -> None:
+    def _fail(self, part: _Part, outcome: Failed | Lost) -> None:
+        _refuse_versions(outcome)
+        reason = outcome.reason if isinstance(outcome, Lost) else outcome.said
+        if isinstance(outcome, Failed) and not reason:
+            self.bug = self.bug or Bug(outcome.kind, list(outcome.places))
+            reason = f"internal error: {outcome.kind}"
+        for name in _names(part.series):
+            self._losses.problem(LOST, name, None, reason)
+
+    def _tell(self, names: list[str]) -> None:
         if self._on_bytes is not None:
-            self._on_bytes(sum(found.size for name in _names(self._units[number]) if (found := self._stamps[name])))
+            self._on_bytes(sum(found.size for name in names if (found := self._stamps[name])))
 
     def _in_turn(self) -> Iterator[Leak]:
         """The leaks of all units up to the first that is not finished."""
-        while self._next in self._ready or self._next in self._lost:
-            path = self._ready.get(self._next)
+        while self._next < len(self._units):
+            done = self._done.get(self._next, {})
+            if len(done) < self._parts.get(self._next, 1) and not self._over:
+                return
             with self._gate.closed():
                 self._next += 1
-                if path is not None:
-                    result = Stored(path, self._seal)
-                    self.summary.merge(result.summary())
-                    yield from result.leaks()
-                    if self._state is None or path.suffix == ".once":
-                        path.unlink()
+                for _, path in sorted(done.items()):
+                    if path is not None:
+                        yield from self._given(path, self._units[self._next - 1])
+
+    def _given(self, path: Path, unit: list[list[str]]) -> Iterator[Leak]:
+        try:
+            result = Stored(path, self._seal, path.name.removesuffix(once("")))
+        except (OSError, Damaged):  # it was there when the run began
+            for name in _names(unit):
+                self._losses.problem(LOST, name, None, "its result was removed or changed meanwhile")
+            return
+        self.summary.merge(result.summary())
+        yield from result.leaks()
+        if self._state is None or path.suffix == once(""):
+            path.unlink()
+
+
+class _Part(NamedTuple):
+    """What is scanned together: a unit, or one series of a bundle that failed."""
+
+    unit: int
+    number: int  # within the unit
+    series: list[list[str]]
+    path: Path
 
 
 class _Late:
@@ -229,5 +270,5 @@ def _names(unit: list[list[str]]) -> list[str]:
 
 
 def _refuse_versions(outcome: Failed | Lost) -> None:
-    if isinstance(outcome, Failed) and outcome.kind == "versions":
-        raise LeakscanError("a worker has another version of leakscan, its catalogue or Python than this process")
+    if isinstance(outcome, Failed) and outcome.kind == VERSIONS:
+        raise UsageError(f"--cluster: another version of leakscan, its catalogue or Python is on {outcome.said}")

@@ -28,6 +28,10 @@ LOST_SECONDS = 10
 #: Results of tasks that are finished wait in memory for their turn to be written, so they are not too many.
 MOST = 256
 DASK = "distributed"
+#: So long the run waits for workers when there are none; whether there are is asked now and then.
+ALONE_SECONDS = 300
+ASK_SECONDS = 10
+NO_LEAKSCAN = "--cluster: a worker has no leakscan, or one that knows no clusters"
 
 R = TypeVar("R")
 
@@ -37,6 +41,8 @@ class Cluster(Crew):
 
     shares_disk = False
     most = MOST
+    #: Dask has given up a task that killed some workers; others that waited there are given up with it.
+    attempts = 2
 
     def __init__(self, address: str, jobs: int) -> None:
         """`jobs`: how many workers a cluster of our own has."""
@@ -64,6 +70,8 @@ class Cluster(Crew):
             raise
         self.workers = max(1, sum(self._client.nthreads().values()))
         self._silent_since: float | None = None
+        self._alone_since: float | None = None
+        self._ask_at = 0.0
 
     def submit(self, function: Callable[..., R], *arguments: Any) -> Future[R]:
         future: Future[R] = self._executor.submit(function, *arguments)
@@ -75,17 +83,30 @@ class Cluster(Crew):
         try:
             return future.result(0)
         except KilledWorker:
-            raise WorkerLost("the workers that scanned it died", final=True) from None
+            raise WorkerLost("the workers that scanned it died") from None
         except CancelledError:
             raise WorkerLost("the cluster gave it up") from None
+        except (ImportError, AttributeError):  # a unit raises nothing: it could not even be unpacked
+            raise UsageError(NO_LEAKSCAN) from None
 
     def gone(self) -> str:
-        if self._client.status == "running":
-            self._silent_since = None
-            return ""
         now = time.monotonic()
-        self._silent_since = self._silent_since or now
-        return "the scheduler was lost" if now - self._silent_since >= LOST_SECONDS else ""
+        if self._client.status != "running":
+            self._silent_since = self._silent_since or now
+            return "the scheduler was lost" if now - self._silent_since >= LOST_SECONDS else ""
+        self._silent_since = None
+        if now >= self._ask_at:
+            self._ask_at = now + ASK_SECONDS
+            self._alone_since = None if self._has_workers() else self._alone_since or now
+        alone = self._alone_since is not None and now - self._alone_since >= ALONE_SECONDS
+        return "no worker was left" if alone else ""
+
+    def _has_workers(self) -> bool:
+        """Where nobody answers, that is another matter."""
+        try:
+            return bool(self._client.sync(self._client.scheduler.ncores, callback_timeout=LOST_SECONDS))
+        except (OSError, TimeoutError):
+            return True
 
     def interrupt(self) -> None:
         """What was not finished is given up."""
@@ -107,7 +128,7 @@ class Cluster(Crew):
         try:
             found: dict[str, Versions] = self._client.run(versions)
         except (ImportError, AttributeError):
-            raise UsageError("--cluster: a worker has no leakscan, or one that knows no clusters") from None
+            raise UsageError(NO_LEAKSCAN) from None
         except OSError as error:
             raise UsageError(f"--cluster: the workers do not answer: {_why(error)}") from None
         mine = versions()

@@ -1,7 +1,7 @@
 """Who scans the units: processes here, or a cluster. Both are a concurrent.futures.Executor with a few words around it.
 
 In: a function and tasks. Out: what the function gave for each, in any order, or Lost. State: what is running, at most
-`most` tasks; a task whose worker died is tried MAX_ATTEMPTS times.
+`most` tasks; a task whose worker died is tried `attempts` times.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple, TypeVar
 
-MAX_ATTEMPTS = 3
 POLL_SECONDS = 1.0
 GRACE_SECONDS = 10.0
 
@@ -27,18 +26,18 @@ R = TypeVar("R")
 
 
 class Lost(NamedTuple):
-    """A task that nobody finished."""
+    """A task that nobody finished; `all_are`: nor will anybody finish another one."""
 
     reason: str
+    all_are: bool = False
 
 
 class WorkerLost(Exception):
-    """The worker of a task ended; `final`: it was tried often enough."""
+    """The worker of a task ended."""
 
-    def __init__(self, reason: str, final: bool = False) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.final = final
 
 
 class Crew(ABC):
@@ -47,6 +46,7 @@ class Crew(ABC):
     shares_disk: bool  # results may be written where they are wanted
     workers: int
     most: int  # tasks that are with the executor at a time
+    attempts = 3  # so often a task whose worker died is tried
 
     @abstractmethod
     def submit(self, function: Callable[..., R], *arguments: Any) -> Future[R]: ...
@@ -127,13 +127,13 @@ class Queue:
                     yield number, self._crew.outcome(future)
                 except WorkerLost as lost:
                     attempts[number] += 1
-                    if lost.final or attempts[number] >= MAX_ATTEMPTS:
+                    if attempts[number] >= self._crew.attempts:
                         yield number, Lost(lost.reason)
                     else:
                         suspects.append(number)
             if reason := self._crew.gone():
                 left, self._running = [*self._running.values(), *suspects, *waiting], {}
-                yield from ((number, Lost(reason)) for number in left)
+                yield from ((number, Lost(reason, True)) for number in left)
                 return
 
     def rest(self) -> Iterator[tuple[int, Any]]:

@@ -3,7 +3,7 @@
 In: the folder. Out: for each unit the file that holds its result, or is to hold it. State, all of it in the folder:
 
     key              the pseudonym key, mode 0600, unless the operator gives one
-    extents          how captures begin and end, a line each
+    extents          how captures begin and end, a line each, sealed like a result
     NAME.unit        the result of a unit; NAME is a hash of its captures' names, sizes and times, and of the settings
 
 A result takes its name when it is whole, so a run that is killed loses the units in flight and nothing else. Old
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -85,25 +86,31 @@ class State:
             _hash([settings, [[name, stamp] for name, stamp in zip(names, stamps, strict=True)]]) + SUFFIX
         )
 
-    def extents(self) -> dict[str, Extent]:
-        """What is known of captures, by `capture_id`. A line that a dying run left unfinished is passed over."""
+    def extents(self, key: bytes) -> dict[str, Extent]:
+        """What is known of captures, by `capture_id`. A line that a dying run left unfinished is passed over, and one
+        that was not written under this key: who could change it could tear series apart.
+        """
         known: dict[str, Extent] = {}
         path = self.folder / "extents"
         if not path.exists() or path.stat().st_size > MAX_EXTENTS_BYTES:
             return known
         with path.open("rb") as file:
             for line in file:
+                seal, _, said = line.strip().partition(b" ")
+                if not hmac.compare_digest(seal, _seal(key, said)):
+                    continue
                 try:
-                    capture, begins, last_ns = json.loads(line)
+                    capture, begins, last_ns = json.loads(said)
                     first = None if begins is None else Beginning(int(begins[0]), frozenset(map(int, begins[1])))
                     known[str(capture)] = Extent(first, int(last_ns))
                 except (ValueError, TypeError, IndexError, KeyError):
                     continue
         return known
 
-    def remember(self, capture: str, extent: Extent) -> None:
+    def remember(self, key: bytes, capture: str, extent: Extent) -> None:
         begins = None if extent.begins is None else [extent.begins.time_ns, sorted(extent.begins.links)]
-        line = f"\n{json.dumps([capture, begins, extent.last_ns])}\n".encode()  # after what may be half a line
+        said = json.dumps([capture, begins, extent.last_ns]).encode()
+        line = b"\n%b %b\n" % (_seal(key, said), said)  # after what may be half a line
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self.folder / "extents", flags, 0o600)
         try:
@@ -130,6 +137,10 @@ def settings_id(settings: Settings, key_id: str) -> str:
             "files": {name: None if path is None else _content(path) for name, path in settings.file_names().items()},
         }
     )
+
+
+def _seal(key: bytes, said: bytes) -> bytes:
+    return hmac.new(key, said, "sha256").hexdigest().encode()
 
 
 def _hash(what: Any) -> str:

@@ -1,8 +1,8 @@
 """The finished result of a unit as a file: its leaks, masked like any result, then its summary, then a seal.
 
 In: leaks and a Summary. Out: the same, read back. The seal is an HMAC-SHA-256 under a key that is made of the pseudonym
-key: a file that was cut, changed, or written by somebody without that key is Damaged, and nothing of it is unpickled.
-State: one open file.
+key, over the name of the unit and all of the file: one that was cut, changed, that is another unit's, or was written by
+somebody without that key is Damaged, and nothing of it is unpickled. State: one open file.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Damaged(Exception):
 class Writing:
     """Writes one result: each leak as it comes, then the summary."""
 
-    def __init__(self, file: BinaryIO, key: bytes) -> None:
+    def __init__(self, file: BinaryIO, key: bytes, unit: str) -> None:
         self._file = file
-        self._seal = hmac.new(key, digestmod="sha256")
+        self._seal = _seal(key, unit)
         self._size = 0
         self._write(MAGIC)
 
@@ -56,13 +56,13 @@ class Writing:
 class Stored:
     """A result on the disk. Raises Damaged, OSError."""
 
-    def __init__(self, path: Path, key: bytes) -> None:
+    def __init__(self, path: Path, key: bytes, unit: str) -> None:
         self._path = path
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size - _SEAL_BYTES - _WHERE.size
             if size < len(MAGIC) or file.read(len(MAGIC)) != MAGIC:
                 raise Damaged
-            _check(file, size + _WHERE.size, key)
+            _check(file, size + _WHERE.size, _seal(key, unit))
             file.seek(size)
             (self._end,) = _WHERE.unpack(file.read(_WHERE.size))
 
@@ -79,8 +79,11 @@ class Stored:
                 yield pickle.load(file)  # an Unpickler would take references for those to earlier leaks
 
 
-def _check(file: BinaryIO, size: int, key: bytes) -> None:
-    seal = hmac.new(key, digestmod="sha256")
+def _seal(key: bytes, unit: str) -> hmac.HMAC:
+    return hmac.new(key, f"{unit}\0".encode(), "sha256")
+
+
+def _check(file: BinaryIO, size: int, seal: hmac.HMAC) -> None:
     file.seek(0)
     while size:
         block = file.read(min(size, BLOCK_BYTES))

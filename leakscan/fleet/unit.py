@@ -13,6 +13,7 @@ import io
 import os
 import pickle
 import secrets
+import socket
 import sys
 import tempfile
 import zlib
@@ -23,7 +24,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from leakscan import __version__
 from leakscan.conceal import Concealer
-from leakscan.errors import LeakscanError
+from leakscan.errors import LeakscanError, places
 from leakscan.fleet.stored import Writing
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses
@@ -37,6 +38,8 @@ MAX_SENT_BYTES = 512 << 20
 TEMPORARY = ".leakscan-"
 #: After these a second try may well succeed: such a result is not kept for another run.
 PASSING_LOSSES = ("file.unreadable", "file.changed", "file.extra-missing", "run.interrupted")
+#: The kind of failure that is the operator's to mend: a worker has another leakscan.
+VERSIONS = "versions"
 SOURCES = (".py", ".toml", ".tsv")
 
 
@@ -73,15 +76,22 @@ class Unit:
     """What is to be scanned. Shows nothing either: captures are named after people."""
 
     def __init__(
-        self, series: Sequence[Sequence[str]], setup: Setup, path: str, stamps: Sequence[Stamp | None] = ()
+        self,
+        series: Sequence[Sequence[str]],
+        setup: Setup,
+        name: str,
+        folder: str = "",
+        stamps: Sequence[Stamp | None] = (),
     ) -> None:
-        """`path`: where the result goes, "" when it is to be sent. `stamps`: of the captures, as they were when the run
-        was planned; with them the result is kept for later runs, if they still hold at the end.
+        """`folder`: where the result goes, under the unit's name; "" when it is to be sent. `stamps`: of the captures,
+        as they were when the run was planned; with them the result is kept for later runs, if they still hold at the
+        end.
         """
         self.series = [list(names) for names in series]
         self.names = [name for names in series for name in names]
         self.setup = setup
-        self.path = path
+        self.name = name
+        self.path = str(Path(folder, name)) if folder else ""
         self.stamps = list(stamps)
 
     def __repr__(self) -> str:
@@ -99,17 +109,20 @@ class Done(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A unit that could not be scanned: the class of the error, and what it says to the operator."""
+    """A unit that could not be scanned: the class of the error, and what it says to the operator. An error that says
+    nothing is one of ours; `places`: errors.places.
+    """
 
     kind: str
     said: str = ""
+    places: Sequence[tuple[str, int, str]] = ()
 
 
 def measure(name: str, expected: Versions) -> Extent | Failed:
     """How a capture begins and ends. Reads all of it."""
     try:
         with Gate().interruptible():
-            return Failed("versions") if versions() != expected else extent(name)
+            return _other_versions() if versions() != expected else extent(name)
     except Interrupted:
         return Failed("Interrupted")
     except Exception as error:  # noqa: BLE001  (see above)
@@ -120,7 +133,7 @@ def scan_unit(unit: Unit) -> Done | Failed:
     """Its result to where it is wanted; interrupted, what there is."""
     try:
         if versions() != unit.setup.versions:
-            return Failed("versions")
+            return _other_versions()
         if unit.path:
             return Done(_to_disk(unit))
         with tempfile.TemporaryFile() as file:
@@ -159,9 +172,9 @@ def _scan(unit: Unit, file: BinaryIO) -> bool:
     losses = Losses()
     batches = [joined(names, losses) for names in unit.series]
     reading = Reading(batches, losses, sieve, settings.responses, settings.bodies)
-    scan = Scan(reading, unit.names, settings, concealer)
-    writing = Writing(file, concealer.seal_key())
     gate, whole = Gate(), False
+    scan = Scan(reading, unit.names, settings, concealer, gate)
+    writing = Writing(file, concealer.seal_key(), unit.name)
     with contextlib.suppress(Interrupted), gate.interruptible():
         for leak in scan.leaks():
             with gate.closed():
@@ -192,8 +205,13 @@ def _packed(file: BinaryIO, lasting: bool) -> Done | Failed:
         parts.append(pack.compress(block))
         size += len(parts[-1])
         if size > MAX_SENT_BYTES:
-            return Failed("LeakscanError", f"its result has more than {MAX_SENT_BYTES >> 20} MiB, too many to be sent")
-    return Done(lasting, b"".join([*parts, pack.flush()]))
+            break
+    parts.append(pack.flush())
+    if size + len(parts[-1]) > MAX_SENT_BYTES:
+        return Failed(
+            "LeakscanError", f"its result is too long to be sent: more than {MAX_SENT_BYTES >> 10:,} KiB packed"
+        )
+    return Done(lasting, b"".join(parts))
 
 
 @contextlib.contextmanager
@@ -217,4 +235,15 @@ def take_name(file: BinaryIO, temporary: Path, path: str, lasting: bool) -> None
 
 
 def _failed(error: Exception) -> Failed:
-    return Failed(type(error).__name__, str(error) if isinstance(error, LeakscanError) else "")
+    kind = type(error).__name__
+    if isinstance(error, LeakscanError):
+        return Failed(kind, str(error))
+    if isinstance(error, OSError):  # of where results are written: what reading meets is a loss
+        return Failed(kind, f"its result cannot be written: {os.strerror(error.errno or 0)}")
+    if isinstance(error, MemoryError):
+        return Failed(kind, "not enough memory")
+    return Failed(kind, places=places(error))
+
+
+def _other_versions() -> Failed:
+    return Failed(VERSIONS, f"{socket.gethostname()}, process {os.getpid()}")

@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import glob
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from leakscan.errors import CaptureUnavailable, MissingExtra, UsageError
 from leakscan.filenames import shown_name
 from leakscan.sources.paths import natural
 from leakscan.sources.stream import BUFFER_BYTES, Fault
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 #: So often in a row a connection may break, or a request fail, before the capture is given up; waits double.
 MAX_RETRIES = 5
@@ -25,6 +29,9 @@ FIRST_WAIT_SECONDS = 0.2
 CONNECT_SECONDS = 30
 READ_SECONDS = 60
 MAX_STAMPS = 100_000
+#: Blocks of BUFFER_BYTES that are on their way while another is read: what a store takes to answer is not waited for.
+BLOCKS_AHEAD = 3
+_BROKE = "the connection broke again and again"
 FINAL_STATUS = range(400, 500)  # what a server will say again
 PASSING_STATUS = (408, 425, 429)
 #: Keys of a listing, the first of which that is there tells versions apart.
@@ -148,32 +155,63 @@ class RemoteFile:
         if self._stamp is not None and now != self._stamp:
             raise _Changed
         self._stamp = now
-        return _Ranges(self._name, self._at, now)
+        return _Ranges(self._name, self._at, now, self._most)
 
 
 class _Ranges:
-    """One request for each block."""
+    """One request for each block: the first alone, then some at a time, where the library can do that."""
 
-    def __init__(self, name: str, at: int, found: Stamp) -> None:
+    def __init__(self, name: str, at: int, found: Stamp, block: int) -> None:
         self._name = name
         self._filesystem, self._path = _filesystem(name)
-        self._at = at
         self._stamp = found
+        self._block = block
+        self._next = at  # where the block begins that is to be asked for next
+        self._asked: deque[tuple[int, Future[bytes]]] = deque()  # with the sizes that they must have
+        self._data = memoryview(b"")
 
     def read(self, size: int) -> bytes:
-        end = min(self._at + size, self._stamp.size)
-        if self._at >= end:
+        if not self._data:
+            self._data = memoryview(self._received())
+        data, self._data = self._data[:size], self._data[size:]
+        return bytes(data)
+
+    def close(self) -> None:
+        for _, future in self._asked:
+            future.cancel()
+
+    def _received(self) -> bytes:
+        if not self._asked:
+            self._ask()
+        if not self._asked:
             if _info(self._name) != self._stamp:
                 raise _Changed
             return b""
-        data: bytes = self._filesystem.cat_file(self._path, start=self._at, end=end)
-        if len(data) != end - self._at:
+        size, future = self._asked.popleft()
+        data = future.result()
+        if len(data) != size:
             raise _Changed if _info(self._name) != self._stamp else ConnectionError
-        self._at = end
+        while len(self._asked) < BLOCKS_AHEAD and self._block == BUFFER_BYTES and self._ask():
+            pass
         return data
 
-    def close(self) -> None:
-        """Nothing is open between two blocks."""
+    def _ask(self) -> bool:
+        """For the next block; False where there is none."""
+        import asyncio  # late: its import takes longer than all of this file
+        from concurrent.futures import Future
+
+        start, end = self._next, min(self._next + self._block, self._stamp.size)
+        if start >= end:
+            return False
+        if self._filesystem.async_impl:
+            wanted = self._filesystem._cat_file(self._path, start=start, end=end)
+            future: Future[bytes] = asyncio.run_coroutine_threadsafe(wanted, self._filesystem.loop)
+        else:
+            future = Future()
+            future.set_result(self._filesystem.cat_file(self._path, start=start, end=end))
+        self._asked.append((end - start, future))
+        self._next = end
+        return True
 
 
 class _Stream:
@@ -323,15 +361,20 @@ def _reason(error: Exception) -> str:
     status = getattr(error, "status", None)
     if isinstance(status, int):
         return f"the server answers {status}"
-    for kind, words in _WORDS:
-        if isinstance(error, kind):
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    for names, words in _WORDS:
+        if kinds & names:
             return words
     return f"cannot be read ({type(error).__name__})"
 
 
-_WORDS: tuple[tuple[type[Exception], str], ...] = (
-    (FileNotFoundError, "not found, or the server does not answer"),
-    (PermissionError, "permission denied"),
-    (TimeoutError, "the server does not answer"),
-    (ConnectionError, "the connection broke again and again"),
+#: By name, since libraries have errors of their own, which are not imported here.
+_WORDS: tuple[tuple[set[str], str], ...] = (
+    ({"FileNotFoundError"}, "not found, or the server does not answer"),
+    ({"PermissionError"}, "permission denied"),
+    (
+        {"TimeoutError", "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError"},
+        "the server does not answer",
+    ),
+    ({"ConnectionError", "ClientConnectionError", "ClientPayloadError", "IncompleteReadError"}, _BROKE),
 )

@@ -13,15 +13,19 @@ import time
 
 import pytest
 
+from leakscan import fleet
 from leakscan.conceal import Concealer
 from leakscan.fleet import state as state_module
 from leakscan.fleet import stored
 from leakscan.fleet.unit import keepable
 from leakscan.losses import Losses
 from leakscan.summary import Summary
+from tests.builders import START_NS, pcap
 from tests.fleet.captures import ROOT, result, spoil, write
+from tests.streams import frames, request
 
 KEY = b"k" * 16
+LEAK = "x-up-calling-line-id: 447700900123"
 
 
 def key_file(tmp_path):
@@ -101,13 +105,59 @@ def test_a_damaged_result_is_made_again(tmp_path, damage):
     data = victim.read_bytes()
     if damage == "foreign":  # sealed under a key that is not this folder's: what is in it is never unpickled
         with victim.open("wb") as file:
-            writing = stored.Writing(file, b"another key")
+            writing = stored.Writing(file, b"another key", victim.name)
             writing._write(pickle.dumps(_Evil()))
             writing.end(Summary())
     else:
         victim.write_bytes(data[:-40] if damage == "cut" else data[:100] + bytes([data[100] ^ 1]) + data[101:])
     assert result(*arguments) == first
     assert victim.read_bytes() == data
+
+
+def test_a_result_of_another_unit_is_none(tmp_path):
+    """Though it is sealed under the same key: a capture without leaks would take those of another away."""
+    write(tmp_path / "in", 2)
+    arguments = ("-j", "2", "-f", "jsonl", "--state", str(tmp_path / "state"), str(tmp_path / "in"))
+    first = result(*arguments)
+    one, other = sorted((tmp_path / "state").glob("*.unit"))
+    mine = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    assert result(*arguments) == first
+    assert one.read_bytes() == mine
+
+
+def test_what_is_known_of_captures_cannot_be_changed(tmp_path):
+    """Two captures that are one series, of which a request begins in the first and ends in the second."""
+    timed = [(START_NS + i * 10**6, f) for i, f in enumerate(frames(request("/", LEAK, f"X-Any: {'x' * 2000}"), [900]))]
+    (tmp_path / "in").mkdir()
+    for number, part in enumerate((timed[:2], timed[2:])):
+        (tmp_path / "in" / f"{number}.pcap").write_bytes(pcap(part))
+    arguments = ("-j", "2", "-f", "jsonl", "--state", str(tmp_path / "state"), str(tmp_path / "in"))
+    first = result(*arguments)
+    assert first[0] == 1
+    extents = tmp_path / "state" / "extents"
+    lines = extents.read_text()
+    for path in (tmp_path / "state").glob("*.unit"):
+        path.unlink()
+    extents.write_text(lines.replace("[1]", "[101]", 1))  # another link type: no series
+    assert extents.read_text() != lines
+    assert result(*arguments) == first
+
+
+def test_a_result_that_goes_meanwhile_is_not_taken_for_none(tmp_path, monkeypatch):
+    paths = write(tmp_path / "in", 3)
+    arguments = ("-j", "2", "-f", "jsonl", "--state", str(tmp_path / "state"), str(tmp_path / "in"))
+    result(*arguments)
+    find = fleet.Fleet._find
+
+    def found_and_removed(self):
+        find(self)
+        self._paths[1].unlink()
+
+    monkeypatch.setattr(fleet.Fleet, "_find", found_and_removed)
+    code, out, err = result("--fail-on", "none", *arguments)
+    assert (code, out.count('"type":"leak"')) == (3, 40)
+    assert f"{paths[1]}: its result was removed or changed meanwhile" in err
 
 
 class _Evil:
@@ -211,8 +261,8 @@ def test_killed_at_ten_moments_nothing_finished_is_done_twice(tmp_path):
         assert done.items() <= now.items()
         done = now
         for path in folder.glob("*.unit"):
-            stored.Stored(path, seal)  # whole, all of them
-            for leak in stored.Stored(path, seal).leaks():
+            stored.Stored(path, seal, path.name)  # whole, all of them
+            for leak in stored.Stored(path, seal, path.name).leaks():
                 spoil(paths[int(leak.capture[-8:-5])])
                 break
     assert killed == 10

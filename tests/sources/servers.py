@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -94,3 +95,57 @@ def serving(offer: Files) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class Proxy:
+    """Passes connections on to a server, and cuts them in the middle of what it answers."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.breaks = 0  # so many connections are cut ...
+        self.after = 0  # ... when the server has sent so many bytes through one
+        self.latency = 0.0  # seconds that whatever is asked takes to the server
+        self.gets = 0  # requests for bytes
+        self.heard = bytearray()  # all that clients have said
+        self.sent = 0  # bytes that came from the server, and went on
+        self._server = host, port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """No connection from here on; those that there are end with what they carry."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._server)
+                threading.Thread(target=self._ask, args=(client, server), daemon=True).start()
+                threading.Thread(target=self._answer, args=(server, client), daemon=True).start()
+
+    def _ask(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(1 << 16):
+                self.heard += data
+                self.gets += data.startswith(b"GET ")
+                time.sleep(self.latency)
+                server.sendall(data)
+            server.shutdown(socket.SHUT_WR)
+
+    def _answer(self, server: socket.socket, client: socket.socket) -> None:
+        through = 0
+        with contextlib.suppress(OSError):
+            while data := server.recv(1 << 16):
+                client.sendall(data)
+                self.sent += len(data)
+                through += len(data)
+                if self.breaks and through > self.after:
+                    self.breaks -= 1
+                    break
+        for end in (server, client):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()

@@ -233,63 +233,6 @@ def test_50_mb_over_http_within_the_memory_bound():
     assert used < MEMORY
 
 
-@pytest.fixture(scope="module")
-def s3():
-    moto = pytest.importorskip("moto.server", reason="needs moto")
-    pytest.importorskip("s3fs", reason="needs the extra remote")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    before = dict(os.environ)
-    os.environ.update(
-        AWS_ENDPOINT_URL=f"http://{host}:{port}", AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="Wh1sper",
-        AWS_DEFAULT_REGION="us-east-1",
-    )  # fmt: skip
-    import boto3
-
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="captures")
-    yield client
-    server.stop()
-    os.environ.clear()
-    os.environ.update(before)
-
-
-def test_s3_globs_folders_and_compressed(s3, tmp_path):
-    for number in (2, 10):
-        s3.put_object(Bucket="captures", Key=f"day/{number}.pcap.gz", Body=gzip.compress(capture(number)))
-    s3.put_object(Bucket="captures", Key="day/notes.txt", Body=b"nothing")
-    names = ["s3://captures/day/2.pcap.gz", "s3://captures/day/10.pcap.gz"]
-    assert expand(["s3://captures/day/*.pcap.gz"], Losses()) == names
-    assert expand(["s3://captures/day/"], Losses()) == names
-    assert expand(["s3://captures/day"], Losses()) == names
-    for number, name in zip((2, 10), names, strict=True):
-        assert frames_of(name) == local(tmp_path, capture(number))
-    code, out, _ = result("-j", "2", "-f", "jsonl", "s3://captures/day/*.gz")
-    assert code == 1
-    assert json.loads(out.splitlines()[-1])["total"]["leaks"] == 40
-    with pytest.raises(CaptureUnavailable, match=r"s3://captures/missing\.pcap: not found"):
-        expand(["s3://captures/missing.pcap"], Losses())
-
-
-def test_s3_50_mb_within_the_memory_bound(s3):
-    s3.put_object(Bucket="captures", Key="big.pcap", Body=big(50 * 10**6))
-    s3.put_object(Bucket="captures", Key="small.pcap", Body=big(5 * 10**6))
-    frames, used, lost = memory_of("s3://captures/big.pcap", "s3://captures/small.pcap")
-    assert (frames, lost) == (50 * 10**6 // 1420, 0)
-    assert used < MEMORY
-
-
-def test_s3_object_replaced_meanwhile_is_an_error(s3):
-    s3.put_object(Bucket="captures", Key="changing.pcap", Body=big(12 * MIB))
-    losses = Losses()
-    batches = open_capture("s3://captures/changing.pcap", losses)
-    next(batches)
-    s3.put_object(Bucket="captures", Key="changing.pcap", Body=big(13 * MIB))
-    list(batches)
-    assert losses["file.changed"] == 1
-
-
 def test_local_captures_load_nothing_of_it():
     script = "import sys; from leakscan.cli import run; run(sys.argv[1:]); sys.exit('fsspec' in sys.modules)"
     command = [sys.executable, "-c", script, "analyse", "-q", "fixtures/clean.pcap"]
