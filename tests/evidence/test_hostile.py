@@ -312,3 +312,13 @@ def test_a_number_is_confirmed_by_a_pack_that_is_whole(pack, capsys):
     flags = ("--pseudonym-key", KEY, "--value", NUMBER)
     code, out, err = run(capsys, "evidence", "verify", str(folder), *flags)
     assert (code, out, "not what the manifest says" in err) == (2, "", True)
+
+
+@pytest.mark.parametrize("value", ["07700900123", "07700 900123", "(07700) 900-123"])
+def test_a_number_without_its_country_code_is_said_to_be_none(pack, capsys, value):
+    """The pack holds it; whoever reads "not in this pack" would believe that it does not."""
+    folder = pack(*FIXTURES)
+    code, out, _ = run(capsys, "evidence", "verify", str(folder), "--pseudonym-key", KEY, "--value", value)
+    assert (code, "with their country code" in out) == (1, True)
+    _, out, _ = run(capsys, "evidence", "verify", str(folder), "--pseudonym-key", KEY, "--value", "0044" + "1" * 9)
+    assert "country code" not in out
