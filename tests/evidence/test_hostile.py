@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from leakscan.evidence.contents import MAX_LINE_BYTES
+from leakscan.evidence.pack import Pack
 from tests.builders import pcap, pcapng
 from tests.evidence.test_evidence import FIXTURES, KEY, NUMBER, OTHER, change, findings, manifest, pack, run, verdict
 from tests.streams import frames, request
@@ -270,6 +271,22 @@ def test_offsets_are_where_the_frames_are(pack, tmp_path, kind):
             assert frame["sha256"] == hashlib.sha256(there).hexdigest()
         assert b"GET /" in sent[finding["frame"] - 1]
         assert finding["frame_end"] >= finding["frame"]
+
+
+def test_a_capture_that_grew_meanwhile_is_no_evidence(tmp_path, capsys, monkeypatch):
+    """Its hash would be that of another capture."""
+    path = tmp_path / "a.pcap"
+    path.write_bytes(pcap(frames(request("/a", f"X-MSISDN: {NUMBER}"))))
+    whole = Pack.begin
+
+    def grown(self, made):
+        whole(self, made)
+        path.write_bytes(path.read_bytes() + pcap(frames(request("/b", f"X-MSISDN: {OTHER}")))[24:])
+
+    monkeypatch.setattr(Pack, "begin", grown)
+    code, _, err = run(capsys, "analyse", "-q", "--evidence", str(tmp_path / "pack"), str(path))
+    assert (code, "no evidence was written" in err) == (2, True)
+    assert {one.name for one in tmp_path.iterdir()} == {"a.pcap"}
 
 
 # -- excerpts --------------------------------------------------------------------------------------------------------
