@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from leakscan import errors
 
 if TYPE_CHECKING:
+    from leakscan.library import Finding, scan, scan_headers
     from leakscan.model import Leak
-    from leakscan.spine import Finding, scan, scan_headers
     from leakscan.summary import Summary
 
 __all__ = ["Finding", "Leak", "Summary", "__version__", "errors", "scan", "scan_headers"]
 __version__ = "0.1.0"
 
-_HOMES = {"Finding": "spine", "Leak": "model", "Summary": "summary", "scan": "spine", "scan_headers": "spine"}
+_HOMES = {"Finding": "library", "Leak": "model", "Summary": "summary", "scan": "library", "scan_headers": "library"}
 
 
 def __getattr__(name: str) -> Any:

@@ -30,7 +30,7 @@ _FORM_LIKE = re.compile(rb"[A-Za-z0-9_.\[\]%-]{1,128}=[^\s<>]*\s*\Z")
 _PART_NAME = re.compile(r'^content-disposition:[^\n]*[; ]name="?([^";\n]{0,128})', re.IGNORECASE | re.MULTILINE)
 _PART_TYPE = re.compile(r"^content-type:([^\n]{1,256})", re.IGNORECASE | re.MULTILINE)
 _FILE = re.compile(r"^content-disposition:[^\n]*[; ]filename", re.IGNORECASE | re.MULTILINE)
-_TEXT_TYPE = re.compile(r"(?:text/|multipart/|application/(?:[a-z.+-]*json|x-www-form)|\Z)", re.IGNORECASE)
+_TEXT_TYPE = re.compile(r"(?:text/|multipart/|application/(?:[a-z.+-]*json|[a-z.+-]*xml|x-www-form)|\Z)", re.IGNORECASE)
 
 
 def fields(message: Message, losses: Losses) -> list[Field]:
@@ -61,7 +61,8 @@ def pairs_fields(pairs: Iterable[Pair], losses: Losses) -> list[Field]:
 
 
 def body_fields(text: bytes, content_type: str, losses: Losses) -> list[Field]:
-    """The fields of a body, by its content type: pairs of a form, members of JSON, text parts of multipart/form-data.
+    """The fields of a body, by its content type: pairs of a form, members of JSON, elements and attributes of XML,
+    lines of plain text, text parts of multipart/form-data.
 
     `text` has no content coding any more. A body of another type has no fields.
     """
@@ -98,6 +99,10 @@ def _named(text: bytes, content_type: str, depth: int) -> Iterator[tuple[str, st
             name, mark, value = pair.partition("=")
             if mark:
                 yield name.strip(), value.strip("\r\n")
+    elif kind.endswith("xml") or text.lstrip()[:5] == b"<?xml":
+        yield from nested.tagged(text.decode("utf-8", "replace"))
+    elif kind in ("", "text/plain"):
+        yield from nested.lines(text.decode("latin-1"))
 
 
 def _parts(text: bytes, boundary: bytes, depth: int) -> Iterator[tuple[str, str]]:

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from leakscan.conceal import read_key
+from leakscan.files import Files, read_files
 from leakscan.gate import Rules, day, found_files
-from leakscan.networks import Networks
 from leakscan.policy import Policy
-from leakscan.times import between
 
 if TYPE_CHECKING:
-    from leakscan.carriers import AsnDatabase
-    from leakscan.detectors.catalogue import Catalogue
-    from leakscan.known import Known
     from leakscan.spine import Settings
 
 
@@ -86,36 +82,11 @@ def gate_rules(options: ResultOptions) -> Rules:
     )
 
 
-class Files(NamedTuple):
-    """What stands in the files that bear on the result."""
-
-    key: bytes | None
-    networks: Networks | None
-    systems: AsnDatabase | None
-    known: Known | None
-    since_ns: int
-    until_ns: int
-    rules: Catalogue | None
-
-
 def files_of(options: Options) -> Files:
     """Raises FileMistake, UsageError."""
     key = None if options.pseudonym_key is None else read_key(options.pseudonym_key)
-    networks = None if options.networks is None else Networks.load(options.networks)
-    systems, known, rules = None, None, None
-    if options.asn_db is not None:
-        from leakscan.carriers import AsnDatabase  # late, as the next: not many want it
-
-        systems = AsnDatabase(options.asn_db)
-    if options.known is not None:
-        from leakscan.known import Known
-
-        known = Known.load(options.known)
-    if options.rules is not None:
-        from leakscan.detectors import with_rules  # late: see ways.py
-
-        rules = with_rules(options.rules)
-    return Files(key, networks, systems, known, *between(options.since, options.until), rules)
+    named = options.networks, options.asn_db, options.known, options.rules
+    return read_files(key, *named, options.since, options.until)
 
 
 def settings_of(options: Options, files: Files, rules: Rules) -> Settings:
@@ -124,18 +95,9 @@ def settings_of(options: Options, files: Files, rules: Rules) -> Settings:
     return Settings(
         min_confidence=options.min_confidence,
         show_values=options.show_values,
-        pseudonym_key=files.key,
-        networks=files.networks,
-        networks_name=options.networks,
-        systems=files.systems,
         responses=options.responses,
-        known=files.known,
-        known_name=options.known,
-        rules=files.rules,
-        rules_name=options.rules,
         bodies=options.bodies,
         policy=rules.policy,
         policy_name=rules.policy_name,
-        since_ns=files.since_ns,
-        until_ns=files.until_ns,
+        **files._asdict(),
     )

@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
+from typing import TypeVar
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+T = TypeVar("T")
 
 
 class Interrupted(BaseException):  # not an Exception: nothing on the way may take it for its own
@@ -56,6 +58,20 @@ class Gate:
             yield
         finally:
             self._closed -= 1
+        self._let_through()
+
+    def between(self, items: Iterable[T]) -> Iterator[T]:
+        """The items; a signal comes while one is waited for, and waits while one is worked on."""
+        for item in items:
+            self._closed += 1
+            try:
+                yield item
+            finally:
+                self._closed -= 1
+            if self._waiting is not None:
+                self._let_through()
+
+    def _let_through(self) -> None:
         if self._waiting is not None and not self._closed:
             number, self._waiting = self._waiting, None
             raise Interrupted(number)

@@ -55,8 +55,8 @@ def analyse(options: Options) -> int:
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
         files = files_of(options)
         state = state_of(options, stack)
-        if state is not None and files.key is None:
-            files = files._replace(key=state.key())
+        if state is not None and files.pseudonym_key is None:
+            files = files._replace(pseudonym_key=state.key())
         losses = Losses(partial(warn, progress.say))
         names = expand(options.captures, losses)
         gate = Gate()

@@ -154,6 +154,17 @@ class Head(NamedTuple):
     teid: int | None
     partial: bool  # the head was cut
     body: bytes = b""  # what was kept of it, without chunk framing, if bodies are asked for
+    glanced: bool = False  # somebody did, and it is worth more than a glance
+
+
+class Seen(NamedTuple):
+    """A request that a glance (glance.py) found nothing in: what there is to count of it. Names as in Head."""
+
+    key: bytes
+    host: str  # as the glance gave it
+    origin: Origin
+    time_ns: int
+    teid: int | None
 
 
 class Answer(NamedTuple):

@@ -3,36 +3,69 @@
 Comes in: text of a value, a name. Goes out: PLMN codes ("234-10"), or a brand. Every row names the source that has the
 domain or the access point beside that operator; `SOURCES` says what they are. The codes are the operator's usual ones
 in plmn.tsv, not all that the source repeats the row for. Domains with a code in them are read by 3GPP TS 23.003
-sections 9.1 and 14 to 19. No state.
+sections 9.1 and 14 to 19; a domain of a country that is called like one of its operators (`turkcell.com.tr`) needs no
+row, because plmn.tsv names both. No state.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 
-from leakscan.plmn import plmn
+from leakscan.plmn import plmn, plmns_in
 
 #: So many names of hosts of one value are looked at.
 MAX_HOSTS = 8
 MAX_CHARS = 1024
 
 _HOST = re.compile(r"[a-z0-9][a-z0-9-]{0,62}(?:\.[a-z0-9][a-z0-9-]{0,62})+")
+_WORDS = re.compile(r"[^a-z0-9]+")
 _CODE = re.compile(r"(?:^|\.)mnc([0-9]{2,3})\.mcc([0-9]{3})(?:\.|$)")
 
 
 def of_hosts(text: str) -> tuple[str, tuple[str, ...]]:
     """The first operator's domain in `text` and whose it is; ("", ()) without one."""
-    for count, found in enumerate(_HOST.finditer(text[:MAX_CHARS].lower())):
-        if count >= MAX_HOSTS:
-            break
-        labels = found[0].split(".")
+    for labels in _hosts(text):
         for first in range(len(labels) - 1):
             domain = ".".join(labels[first:])
             if domain in DOMAINS:
                 return domain, DOMAINS[domain]
     return "", ()
+
+
+def of_brands(text: str) -> tuple[str, tuple[str, ...]]:
+    """The same for domains that no row has: the first one of a country that is called like an operator there."""
+    for labels in _hosts(text):
+        country = COUNTRY_OF.get(labels[-1], labels[-1].upper())
+        if len(labels[-1]) != 2 or labels[-1] in ANYBODYS_COUNTRIES:
+            continue
+        first = -3 if len(labels) > 2 and labels[-2] in SECOND_LEVEL else -2
+        codes = _called(labels[first], country)
+        if codes:
+            return ".".join(labels[first:]), codes
+    return "", ()
+
+
+def _hosts(text: str) -> Iterator[list[str]]:
+    """The names of hosts in `text`, by their labels."""
+    for found in islice(_HOST.finditer(text[:MAX_CHARS].lower()), MAX_HOSTS):
+        yield found[0].split(".")
+
+
+@lru_cache(maxsize=1024)
+def _called(label: str, country: str) -> tuple[str, ...]:
+    """The operator of a country whose name is that label, but for words that say nothing: its networks."""
+    wanted = _WORDS.sub("", label)
+    if not wanted or wanted.isdigit():
+        return ()
+    rows = [(row, _WORDS.split(row.name.lower())) for row in plmns_in(country)]
+    return tuple(
+        row.code
+        for row, (first, *rest) in rows
+        if "".join((first, *rest)) == wanted or (first == wanted and SAYING_NOTHING.issuperset(rest))
+    )
 
 
 def of_apn(text: str) -> tuple[str, ...]:
@@ -143,6 +176,13 @@ APN_ROWS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "web.vodafone.de": (("262-02",), "settings"),
     "websfr": (("208-10",), "settings"),
 }
+#: Domains of countries: those that are not written like the country, and those that anybody in the world takes.
+COUNTRY_OF: Mapping[str, str] = {"uk": "GB"}
+ANYBODYS_COUNTRIES = frozenset({"ai", "cc", "co", "fm", "gg", "io", "ly", "me", "to", "tv", "ws"})
+#: What stands before the country where domains are given out one level further down.
+SECOND_LEVEL = frozenset({"ac", "co", "com", "gov", "ltd", "mobi", "ne", "net", "or", "org", "plc"})
+#: Words behind an operator's name that may be missing in its domain.
+SAYING_NOTHING = frozenset({"", "communications", "gsm", "mobile", "telecom", "uk", "wireless"})
 DOMAINS: Mapping[str, tuple[str, ...]] = {domain: codes for domain, (codes, _) in DOMAIN_ROWS.items()}
 APNS: Mapping[str, tuple[str, ...]] = {apn: codes for apn, (codes, _) in APN_ROWS.items()}
 

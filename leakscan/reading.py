@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from leakscan.bodies import Bodies
 from leakscan.losses import Losses
-from leakscan.model import Answer, Coverage, FrameBatch, Head, Message
+from leakscan.model import Answer, Coverage, FrameBatch, Head, Message, Seen
 from leakscan.neighbours import Neighbours
 from leakscan.protocols import Http1, message_of
 from leakscan.verdicts import Verdicts
@@ -51,8 +51,8 @@ class Reading:
         for batches in self._series:
             yield from self._heads_of(batches, None)
 
-    def exchanges(self) -> Iterator[Head | Answer]:
-        """The same, and answers to them as they become complete, if responses are wanted."""
+    def exchanges(self) -> Iterator[Head | Seen | Answer]:
+        """The same, and answers to them as they become complete, if responses are wanted. (Seen: relay.py.)"""
         return self._exchanges() if self._responses else self.heads()
 
     def _exchanges(self) -> Iterator[Head | Answer]:

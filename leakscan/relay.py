@@ -1,9 +1,11 @@
 """The first half of the spine in a process of its own: two cores for one capture.
 
-In: names of captures. Out: a Reading: its heads, losses and coverage are, byte for byte, those that it would have here.
-A forked child reads and parses (numpy is loaded there alone); groups of heads come back through a pipe, in order, so
-detection goes on meanwhile. What the child counts comes with the last record. State: a group (grouped.py) of at most
-GROUP_HEADS heads on each side, and what the pipe holds.
+In: names of captures. Out: a Reading: its exchanges (but for what was glanced at already), losses and coverage are,
+byte for byte, those that it would have here. A forked child reads and parses (numpy is loaded there alone); groups of
+heads come back through a pipe, in order, so detection goes on meanwhile. What the child counts comes with the last
+record. While the parent is behind, the child glances at the heads itself (glance.py), and most go as no more than what
+is to be counted: so both are busy, whatever the traffic. State: a group (grouped.py) of at most GROUP_HEADS heads on
+each side, what the pipe holds, and the child's own Glance.
 
 The child lets SIGINT pass, which reaches it with its parent; SIGTERM, however often, ends its reading, not its report.
 When the parent is gone the next write ends it.
@@ -15,23 +17,30 @@ import contextlib
 import marshal
 import os
 import signal
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from leakscan.errors import LeakscanError, places
 from leakscan.grouped import GROUP_BYTES, Group, heads
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
-from leakscan.model import Coverage, Head
+from leakscan.model import Coverage, Head, Seen
 from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.sources import sizes
 
+if TYPE_CHECKING:
+    from leakscan.glance import Glance
+
 #: Below this many bytes a second process costs more than it saves.
 MIN_BYTES = 8 << 20
 GROUP_HEADS = 256
+#: What the pipe may hold, where that can be said, and how full it is when the parent is behind.
+PIPE_BYTES = 1 << 20
+BEHIND = 0.5
 _HEADS, _PROBLEM, _BYTES, _FAILED, _END = range(5)
 
 
@@ -63,19 +72,22 @@ class Relay(Reading):
         on_bytes: Callable[[int], None] | None = None,
         sieve: bool = True,
         bodies: bool = False,
+        glances: bool = False,
     ) -> None:
+        """`glances`: nothing is looked for but what the built-in catalogue knows."""
         super().__init__((), losses, sieve, bodies=bodies)
         self._gate = gate
         self._on_bytes = on_bytes
         reading, writing = os.pipe()
+        _widen(writing)
         self._child = os.fork()
         if not self._child:
             os.close(reading)
-            _become(writing, names, sieve, bodies)
+            _become(writing, names, sieve, bodies, glances)
         os.close(writing)
         self._pipe: BinaryIO = os.fdopen(reading, "rb")
 
-    def heads(self) -> Iterator[Head]:
+    def exchanges(self) -> Iterator[Head | Seen]:
         for kind, what in self._records():
             if kind == _HEADS:
                 yield from heads(what)
@@ -136,7 +148,7 @@ class Relay(Reading):
             self._wait()
 
 
-def _become(pipe: int, names: Sequence[str], sieve: bool, bodies: bool) -> None:
+def _become(pipe: int, names: Sequence[str], sieve: bool, bodies: bool, glances: bool) -> None:
     """The child's whole life. Nothing that its parent would do at its end is done here."""
     code = 1
     ended: list[int] = []
@@ -144,7 +156,7 @@ def _become(pipe: int, names: Sequence[str], sieve: bool, bodies: bool) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))  # before and after the reading
         with os.fdopen(pipe, "wb", buffering=GROUP_BYTES) as out:
-            _read(out, names, sieve, bodies, ended)
+            _read(out, names, sieve, bodies, _Help(pipe) if glances else None, ended)
         code = 0
     except BrokenPipeError:
         pass
@@ -152,7 +164,65 @@ def _become(pipe: int, names: Sequence[str], sieve: bool, bodies: bool) -> None:
         os._exit(code)
 
 
-def _read(out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, ended: list[int]) -> None:
+class _Help:
+    """The child's share of the parent's work, while the parent is behind."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+        self._glance: Glance | None = None
+        self._behind = False
+
+    def measure(self) -> None:
+        """How much waits for the parent."""
+        self._behind = _waits_in(self._pipe) >= BEHIND * _holds(self._pipe)
+
+    def seen(self, head: Head) -> Head | Seen:
+        """The head, or what is left of it when it was glanced at, if there is time for that."""
+        if not self._behind:
+            return head
+        if self._glance is None:
+            from leakscan.glance import Glance  # late: the detectors, which the parent loads meanwhile
+
+            self._glance = Glance()
+        host = self._glance.plain_host(head)
+        if host is None:
+            return head._replace(glanced=True)
+        if self._glance.unknown:
+            return head
+        return Seen(head.key, host, head.origin, head.time_ns, head.teid)
+
+
+def _widen(pipe: int) -> None:
+    with contextlib.suppress(ImportError, AttributeError, OSError):  # not everywhere, and an operator may forbid it
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _holds(pipe: int) -> int:
+    """Bytes that it takes before it blocks."""
+    import fcntl
+
+    try:
+        return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+    except (AttributeError, OSError):
+        return 1 << 16
+
+
+def _waits_in(pipe: int) -> int:
+    """Bytes that nobody has read yet; 0 where the system does not say."""
+    import fcntl
+    import termios
+
+    waiting = array("i", [0])
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    return waiting[0]
+
+
+def _read(
+    out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, share: _Help | None, ended: list[int]
+) -> None:
     gate = Gate((signal.SIGTERM,))
 
     def send(kind: int, what: Any) -> None:
@@ -168,8 +238,10 @@ def _read(out: BinaryIO, names: Sequence[str], sieve: bool, bodies: bool, ended:
         with contextlib.suppress(Interrupted), gate.interruptible():
             for head in () if ended else reading.heads():
                 with gate.closed():  # else a group could get lost between the two
-                    if packed := group.add(head):
+                    if packed := group.add(head if share is None else share.seen(head)):
                         send(_HEADS, packed)
+                        if share is not None:
+                            share.measure()
         if packed := group.taken():
             send(_HEADS, packed)
         named, neighbours = list(map(tuple, losses.by_name)), list(reading.neighbours.kept())

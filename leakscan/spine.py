@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from leakscan import __version__
@@ -18,16 +17,16 @@ from leakscan.around import gateway_of, manners_of, persons
 from leakscan.bodies import content
 from leakscan.carriers import LINKS_WITH_NEIGHBOURS, AsnDatabase, Attributor, Place, bearer_of, of_path
 from leakscan.conceal import Concealer
-from leakscan.detectors import builtin, detect, with_rules
+from leakscan.detectors import builtin, detect
 from leakscan.detectors.catalogue import Catalogue
 from leakscan.detectors.unknown import unknown_tokens
 from leakscan.distinct import stable_hash
 from leakscan.echoes import surplus
-from leakscan.errors import UsageError
-from leakscan.fields import body_everything, body_fields, everything, fields, header, pairs_fields
+from leakscan.fields import body_everything, body_fields, everything, fields, header
 from leakscan.filenames import shown_name, without_secrets
 from leakscan.fingerprint import fingerprint
 from leakscan.glance import Glance
+from leakscan.interrupt import Gate
 from leakscan.joins.trackers import RULE
 from leakscan.losses import Losses
 from leakscan.model import (
@@ -41,8 +40,8 @@ from leakscan.model import (
     Match,
     Message,
     Origin,
-    Pair,
     Recipient,
+    Seen,
     endpoints,
 )
 from leakscan.neighbours import Neighbours, client_hash
@@ -53,17 +52,12 @@ from leakscan.protocols import message_of
 from leakscan.summary import Summary
 from leakscan.tally import PERSONAL, Around, Sighting, sighting
 from leakscan.timeline import hour_of
-from leakscan.times import ALWAYS, NEVER, between, rfc3339
+from leakscan.times import ALWAYS, NEVER, rfc3339
 
 if TYPE_CHECKING:
     from leakscan.known import Known
 
 SCHEMA = 1
-#: What the library's functions can be told.
-SETTINGS = frozenset(
-    {"min_confidence", "show_values", "pseudonym_key", "networks", "asn_db", "known", "policy", "responses", "bodies"}
-    | {"rules", "since", "until"}
-)
 OWN_CENTRE = Recipient("allowed", None, "mms")
 KNOWN_MEANS = "A value of the operator's own, from the file of --known."
 MIN_SHARED_SPAN = 7  # a shorter value is hidden in its own leak only: it may well be a word of a host's name
@@ -123,23 +117,6 @@ class _Request(NamedTuple):
     own: bool  # to the operator's own centre for multimedia messages
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One identifier in a list of header lines: what `scan_headers` gives."""
-
-    place: str
-    name: str
-    rule: str
-    identifier: str
-    value: str
-    pseudonym: str
-    encoding: tuple[str, ...]
-    confidence: str
-    severity: str
-    origin: str
-    evidence: tuple[str, ...]
-
-
 class Exchanges(Protocol):
     """Where requests come from: captures (reading.py), or whoever receives them."""
 
@@ -147,7 +124,7 @@ class Exchanges(Protocol):
     coverage: Coverage
     neighbours: Neighbours
 
-    def exchanges(self) -> Iterator[Head | Answer]: ...
+    def exchanges(self) -> Iterator[Head | Seen | Answer]: ...
 
     def stop(self) -> None: ...
 
@@ -159,11 +136,18 @@ class Scan:
     bug: Exception | None = None
 
     def __init__(
-        self, reading: Exchanges, names: Sequence[str], settings: Settings, concealer: Concealer | None = None
+        self,
+        reading: Exchanges,
+        names: Sequence[str],
+        settings: Settings,
+        concealer: Concealer | None = None,
+        gate: Gate | None = None,
     ) -> None:
+        """`gate`: lets signals through between two requests, not while one is worked on."""
         self._reading = reading
         self._names = names
         self._settings = settings
+        self._gate = gate
         self.concealer = concealer or Concealer(settings.pseudonym_key, settings.show_values)
         self._captures: dict[str, int] = {}  # in the order in which leaks were found in them
         self._waiting: list[tuple[int, int, int, Leak]] = []
@@ -218,9 +202,10 @@ class Scan:
             yield heapq.heappop(self._waiting)[-1]
 
     def _found(self) -> Iterator[tuple[str, Leak]]:
-        return self.found(self._reading.exchanges())
+        exchanges = self._reading.exchanges()
+        return self.found(exchanges if self._gate is None else self._gate.between(exchanges))
 
-    def found(self, exchanges: Iterable[Head | Answer]) -> Iterator[tuple[str, Leak]]:
+    def found(self, exchanges: Iterable[Head | Seen | Answer]) -> Iterator[tuple[str, Leak]]:
         """Every leak that is shown, with the capture it is in; all requests go into the summary."""
         since_ns, until_ns = self._settings.since_ns, self._settings.until_ns
         catalogue = self._settings.catalogue
@@ -235,7 +220,10 @@ class Scan:
             if not since_ns <= head.time_ns < until_ns:
                 self._reading.losses["message.out-of-time"] += 1
                 continue
-            plain = glance.plain_host(head)
+            if isinstance(head, Seen):
+                self._count(head, head.host)
+                continue
+            plain = None if head.glanced else glance.plain_host(head)
             if plain is not None:
                 self._count(head, plain)
                 if glance.unknown:
@@ -294,7 +282,7 @@ class Scan:
         centre = mms_centre(message) if matches and not counted else ""
         if centre:
             matches = [_as_sent(match) for match in matches]
-        spans = [span for match in matches for span in _raw(match) if len(span) >= MIN_SHARED_SPAN]
+        spans = [span for match in matches for span in raw_of(match) if len(span) >= MIN_SHARED_SPAN]
         host = self.concealer.redact(message.host, spans)
         place = self._attributor.place(message.client, message.time_ns)
         bearer, why = self._attributor.bearer(message, matches, place)
@@ -334,7 +322,7 @@ class Scan:
             matches = known.matches(body_everything(body, kind), matches)
         return matches
 
-    def _count(self, head: Head, host: str) -> None:
+    def _count(self, head: Head | Seen, host: str) -> None:
         """A request in which nothing was found: into the summary with it."""
         client, _, server, _ = endpoints(head.key)
         place = self._attributor.place(client, head.time_ns)
@@ -356,7 +344,7 @@ class Scan:
         """Where the raw value stops."""
         concealer, message, host = self.concealer, request.message, request.host
         network, home = self._attributor.attribute(message, request.matches, match, request.place)
-        spans = (*request.spans, *_raw(match))
+        spans = (*request.spans, *raw_of(match))
         evidence = [*match.evidence, *(f"bearer: {why}" for why in request.bearer_evidence)]
         if message.begins_in != message.origin.capture:
             evidence.append("begins in the capture before")
@@ -400,87 +388,6 @@ class Scan:
         return policy.recipient(message.host, message.server, identifier, message.time_ns)
 
 
-def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Summary]:
-    """Leaks of the captures as they are found, then the Summary.
-
-    `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
-    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks`, `asn_db`, `known`,
-    `rules` and `policy` (paths of those files), `responses` and `bodies` (False), `since` and `until` (RFC 3339: only
-    requests from the one on and before the other). Raises CaptureUnavailable, FileMistake, UsageError
-    (leakscan.errors).
-    """
-    from leakscan.reading import Reading  # late: numpy and dpkt, which `scan_headers` does not need
-    from leakscan.series import series
-    from leakscan.sources import expand
-
-    made = settings_from(settings)
-    losses = Losses()
-    names = expand([str(capture) for capture in captures], losses)
-    found = Scan(Reading(series(names, losses), losses, responses=made.responses, bodies=made.bodies), names, made)
-    yield from found.leaks()
-    yield from found.rest()
-    yield found.summary
-
-
-def scan_headers(pairs: Iterable[Pair], **settings: Any) -> list[Finding]:
-    """What a list of header lines (name, value) gives away. Settings as for `scan`, but for files and times."""
-    made = settings_from(settings)
-    pairs = list(pairs)
-    concealer, losses = Concealer(made.pseudonym_key, made.show_values), Losses()
-    least = CONFIDENCES.index(made.min_confidence)
-    matches = detect(pairs_fields(pairs, losses), losses, made.catalogue)
-    if made.known is not None:
-        matches = made.known.matches(everything("", pairs), matches)
-    return [
-        Finding(
-            place=match.field.place,
-            name=concealer.redact(match.field.name, _raw(match)),
-            rule=match.rule,
-            identifier=match.identifier,
-            value=concealer.value(match.identifier, match.value, match.normal),
-            pseudonym=concealer.pseudonym(match.identifier, match.normal),
-            encoding=match.encoding,
-            confidence=match.confidence,
-            severity=match.severity,
-            origin=match.origin,
-            evidence=match.evidence,
-        )
-        for match in matches
-        if CONFIDENCES.index(match.confidence) >= least
-    ]
-
-
-def settings_from(given: dict[str, Any]) -> Settings:
-    """Settings by the names of SETTINGS, files read. Raises UsageError and FileMistake."""
-    for name in given:
-        if name not in SETTINGS:
-            raise UsageError(f"unknown setting {name!r}; known are {', '.join(sorted(SETTINGS))}")
-    if given.get("min_confidence", "probable") not in CONFIDENCES:
-        raise UsageError(f"min_confidence is one of {', '.join(CONFIDENCES)}")
-    key = given.get("pseudonym_key")
-    if key is not None and len(key) < 16:
-        raise UsageError("pseudonym_key has at least 16 bytes")
-    made = {name: value for name, value in given.items() if value is not None}
-    if "networks" in made:
-        made["networks_name"] = str(made["networks"])
-        made["networks"] = Networks.load(made["networks_name"])
-    if "policy" in made:
-        made["policy_name"] = str(made["policy"])
-        made["policy"] = Policy.load(made["policy_name"])
-    made["since_ns"], made["until_ns"] = between(made.pop("since", None), made.pop("until", None))
-    if "asn_db" in made:
-        made["systems"] = AsnDatabase(str(made.pop("asn_db")))
-    if "rules" in made:
-        made["rules_name"] = str(made["rules"])
-        made["rules"] = with_rules(made["rules_name"])
-    if "known" in made:
-        from leakscan.known import Known  # late: few ask for it
-
-        made["known_name"] = str(made["known"])
-        made["known"] = Known.load(made["known_name"])
-    return Settings(**made)
-
-
 def _neighbour(origin: Origin, client: str) -> int:
     """The client as ARP and multicast would show it; 0 where they don't come."""
     return client_hash(origin.capture, client) if origin.link in LINKS_WITH_NEIGHBOURS else 0
@@ -516,7 +423,7 @@ def _as_injected(match: Match) -> Match:
     return replace(match, field=field, origin=INJECTED, evidence=(*match.evidence, ECHO))
 
 
-def _raw(match: Match) -> tuple[str, ...]:
+def raw_of(match: Match) -> tuple[str, ...]:
     """The strings of a match that nobody may see."""
     return match.value, match.normal, *match.spans
 

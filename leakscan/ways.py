@@ -70,13 +70,16 @@ def scan_of(
         return Fleet(names, losses, settings(), partial(_crew, options, names), gate, on_bytes, options.sieve, state)
     reading: Reading
     if not options.responses and relay.pays(names, options.jobs):
-        reading = stack.enter_context(relay.Relay(names, losses, gate, on_bytes, options.sieve, options.bodies))
+        glances = options.known is None and options.rules is None
+        reading = stack.enter_context(
+            relay.Relay(names, losses, gate, on_bytes, options.sieve, options.bodies, glances)
+        )
     else:
         batches = series(names, losses, on_bytes)
         reading = Reading(batches, losses, options.sieve, options.responses, options.bodies)
     from leakscan.spine import Scan  # late: what was forked starts meanwhile
 
-    return Scan(reading, names, settings())
+    return Scan(reading, names, settings(), gate=gate)
 
 
 def state_of(options: Options, stack: ExitStack) -> State | None:

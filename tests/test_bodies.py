@@ -227,14 +227,17 @@ MULTIPART = (
         (b"a=1&b=%2B44&c&d=e=f\r\n", "application/x-www-form-urlencoded; charset=utf-8", [("a", "1"), ("b", "%2B44"), ("d", "e=f")]),
         (b"a=1&b=2", "", [("a", "1"), ("b", "2")]),
         (b"a=1&b=2", "text/plain", [("a", "1"), ("b", "2")]),
-        (b"a = 1, so they say", "text/plain", []),
+        (b"they say so: 1", "text/html", []),
+        (b"os=x\r\nimsi: 1\r\nthey say so\r\n", "text/plain", [("os", "x"), ("imsi", "1")]),
         (b'{"a": {"b": "1", "c": [2, 3]}}', "application/json", [("b", "1"), ("c", "2"), ("c", "3")]),
         (b' [{"a": 1}]', "application/x-www-form-urlencoded", [("a", "1")]),
         (b'{"a": "1", "b": "\xc3\xa9", "c', "", [("a", "1"), ("b", "\u00e9")]),
         (MULTIPART, 'multipart/form-data; boundary="XX"', [("msisdn", NUMBER), ("imsi", "001010123456789")]),
         (MULTIPART, "multipart/form-data; boundary=XX", [("msisdn", NUMBER), ("imsi", "001010123456789")]),
         (MULTIPART, "multipart/form-data", []),
-        (b"<msisdn>447700900123</msisdn>", "text/xml", []),
+        (b"<msisdn>447700900123</msisdn>", "text/xml", [("msisdn", NUMBER)]),
+        (b'<?xml version="1.0"?><r imsi="1"/>', "", [("imsi", "1")]),
+        (b"<msisdn>447700900123</msisdn>", "text/html", []),
         (b"\x00\x01=2", "application/octet-stream", []),
         (b"", "application/json", []),
     ],
@@ -312,7 +315,7 @@ def test_known_values_in_bodies(tmp_path) -> None:
     )
     _, found, summary = leaks(tmp_path, raw, "--bodies", "--known", str(tmp_path / "known.toml"))
     assert [(leak["place"], leak["name"], leak["rule"], leak["confidence"]) for leak in found] == [
-        ("body", "", "known-value", "confirmed"),
+        ("body", "a", "known-value", "confirmed"),
         ("body", "x", "known-value", "confirmed"),
         ("body", "msisdn", "msisdn", "confirmed"),
         ("body", "", "known-value", "confirmed"),

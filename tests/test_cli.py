@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ import pytest
 
 import leakscan
 from leakscan import cli
+from leakscan.spine import Scan
+from leakscan.summary import Summary
 from tests.builders import pcap
 from tests.streams import frames, request
 
@@ -244,6 +247,26 @@ def test_a_signal_ends_the_reading_and_the_summary_is_written(number, code, tmp_
         summary = json.loads(process.stdout.readline())
         assert (summary["coverage"]["losses"]["unread"], process.wait(20)) == ({"run.interrupted": 1}, code)
     assert json.loads(result.read_text())["leaks"][0]["identifier"] == "msisdn"
+
+
+@pytest.mark.parametrize(("owner", "name"), [(Summary, "add"), (Scan, "_leak"), (heapq, "heappush")])
+def test_a_signal_while_a_leak_is_counted_loses_nothing(monkeypatch, capture, capsys, owner, name):
+    """What is counted is written, and what is written is counted."""
+    real, calls = getattr(owner, name), []
+
+    def struck(*given, **named):
+        calls.append(1)
+        if len(calls) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(*given, **named)
+
+    monkeypatch.setattr(owner, name, struck)
+    assert cli.run(["analyse", "-q", "-f", "jsonl", capture(LEAK * 20)]) == 130
+    *_, summary = lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    leaks = sum(line["type"] == "leak" for line in lines)
+    assert 5 <= leaks < 20
+    assert [row["leaks"] for row in summary["behaviours"]] == [row["leaks"] for row in summary["hosts"]] == [leaks]
+    assert summary["coverage"]["losses"]["unread"] == {"run.interrupted": 1}
 
 
 def test_a_reader_that_has_seen_enough(capture):

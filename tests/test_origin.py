@@ -201,7 +201,7 @@ def test_a_gateway_in_one_capture(capsys: pytest.CaptureFixture[str], tmp_path: 
                 lines = (
                     f"User-Agent: {agent}",
                     f"x-up-calling-line-id: 44770090012{person}",
-                    f"X-IMEI: 00499901064000{person}",
+                    f"X-IMEI: 00101001234567{person}",
                 )
                 talks.append((f"192.0.2.{person + 1}", request("/", *lines, host=host)))
     write(tmp_path / "a.pcap", *talks)

@@ -53,6 +53,43 @@ def test_the_same_as_in_one_process(always, capture, tmp_path, format_name):
     assert (here[0], "file.cut" in here[2]) == (1, True)
 
 
+@pytest.mark.parametrize("behind", [0.0, 2.0], ids=["the child glances at all", "at none"])
+def test_the_same_whoever_glances(always, monkeypatch, tmp_path, behind):
+    """Plain requests, leaks, tokens that nobody knows, a head that is cut, and times that are not wanted."""
+    monkeypatch.setattr(relay, "BEHIND", behind)
+    monkeypatch.setattr(relay, "GROUP_HEADS", 16)
+    lines = [
+        request(
+            f"/{i % 7}?a={i}",
+            f"Host: www{i % 5}.example",
+            *(["x-up-calling-line-id: 447700900123"] if i % 5 == 0 else []),
+            *([f"X-Any: {'0f3a9c7e5b1d8246' * 2}{i % 3:08x}"] if i % 3 == 0 else []),
+        )
+        for i in range(400)
+    ]
+    path = tmp_path / "some.pcap"
+    path.write_bytes(pcap(frames(b"".join(lines), range(0, 90_000, 700)))[:-5])
+    (tmp_path / "key").write_bytes(b"k" * 16)
+    arguments = ("-f", "json", "--pseudonym-key", str(tmp_path / "key"), "--min-confidence", "hint", str(path))
+    here, there = result("-j", "1", *arguments), result(*arguments)
+    assert there == here
+    assert json.loads(there[1])["summary"]["coverage"]["requests"] > 390  # the last frame is cut
+    late = ("--until", "2000-01-01", *arguments)
+    assert result(*late) == result("-j", "1", *late)
+
+
+@pytest.mark.parametrize("behind", [0.0, 2.0])
+def test_known_values_are_not_overlooked(always, monkeypatch, tmp_path, behind):
+    """What is plain for the built-in catalogue may hold a value that the operator knows, or a name."""
+    monkeypatch.setattr(relay, "BEHIND", behind)
+    monkeypatch.setattr(relay, "GROUP_HEADS", 16)
+    (tmp_path / "known.toml").write_text('[[known]]\nkind = "msisdn"\nvalue = "+447700900123"\n')
+    path = tmp_path / "some.pcap"
+    path.write_bytes(pcap(frames(b"".join(request(f"/{i}", "X-Any: dGVsOjQ0NzcwMDkwMDEyMw") for i in range(100)))))
+    arguments = ("-f", "json", "--known", str(tmp_path / "known.toml"), str(path))
+    assert len(json.loads(result(*arguments)[1])["leaks"]) == 100
+
+
 def test_bodies_come_over_too(always, tmp_path):
     (tmp_path / "key").write_bytes(b"k" * 16)
     (tmp_path / "known.toml").write_text('[[known]]\nkind = "imsi"\nvalue = "001010123456789"\n')

@@ -416,6 +416,33 @@ def test_the_same_gateway_is_the_same_network(known: list[Any], network: str | N
         assert rows["behaviours"][0]["network"][0]["leaks"] == len(known) + 1
 
 
+@pytest.mark.parametrize(
+    ("homes", "network", "evidence"),
+    [
+        ([HOME] * 3, HOME.name, "gateway: 3 of 3 subscribers seen are this operator's"),
+        ([HOME] * 3 + [HERE], HOME.name, "gateway: 3 of 4 subscribers seen are this operator's"),
+        ([HOME] * 3 + [None], HOME.name, "gateway: 3 of 3 subscribers seen are this operator's"),
+        ([HOME] * 2, "unattributed", ""),
+        ([HOME, HOME, HERE, HERE], "unattributed", ""),
+    ],
+)
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_gateway_is_its_subscribers_operators(homes: list[Any], network: str, evidence: str, parts: int) -> None:
+    made = [Summary() for _ in range(parts)]
+    manner = Manner(1, 1, 1, 1, 1, False, 0)
+    for number, home in enumerate([*homes, homes[0]]):  # the first subscriber comes again
+        one = leak(f"44770090010{number % len(homes)}", network=None, home_operator=home)
+        part = made[number % parts]
+        part.add_request(host=one.host, network=None, bearer="cellular", time_ns=START_NS)
+        part.add(one, time_ns=START_NS, rotating=False, around=Around(gateway=GATEWAY), manner=manner)
+    for other in made[1:]:
+        made[0].merge(other)
+    rows = made[0].to_dict()
+    row = next(row for row in rows["carriers"] if row["leaks"])
+    assert (row["name"], row["leaks"]) == (network, len(homes) + 1)
+    assert not evidence or evidence in row["network"]["evidence"]
+
+
 def test_what_found_no_place_to_wait_is_a_loss_only_if_waiting_would_have_paid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joins, "MAX_WAITING", 1)
     made = Summary()

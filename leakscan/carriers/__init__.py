@@ -20,13 +20,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from leakscan.carriers.asn import AsnDatabase, System
-from leakscan.carriers.bearer import LINKS_WITH_NEIGHBOURS, bearer_of, of_matches, of_path
-from leakscan.carriers.numbers import calling_code, international, range_holder
+from leakscan.carriers.bearer import LINKS_WITH_NEIGHBOURS, bearer_of, by_the_core, of_matches, of_path
+from leakscan.carriers.numbers import calling_code, international, may_be_ported, range_holder
 from leakscan.carriers.votes import MAX_NAMED, WEIGHTS, Vote, agree, conflict, settle
 from leakscan.masks import mask
 from leakscan.model import Carrier, Match, Message
 from leakscan.networks import NetworkEntry, Networks
-from leakscan.operators import brand_in, of_apn, of_hosts
+from leakscan.operators import brand_in, of_apn, of_brands, of_hosts
 from leakscan.plmn import plmn_of, plmns_in
 
 __all__ = ["LINKS_WITH_NEIGHBOURS", "AsnDatabase", "Attribution", "Attributor", "Place", "bearer_of", "of_path"]
@@ -93,8 +93,12 @@ class Attributor:
 
     def _attribution(self, host: str, spoken: Sequence[Match], match: Match, place: Place) -> Attribution:
         about = [match, *spoken] if _by_the_network(match) else [match]
-        network = settle([*_by_address(place), *self._networks_said([match, *spoken], host)])
-        home = settle(self._homes(place, about))
+        said = spoken if match in spoken else [match, *spoken]  # in one order for all leaks of a request
+        network = settle([*_by_address(place), *self._networks_said(said, host)])
+        homes = self._homes(place, about)
+        home = settle(homes)
+        if network is None and home is not None:
+            network = settle(_of_subscriber(home, homes, spoken))
         number = next((digits for one in about if (digits := international(one))), "")
         regions, code = calling_code(number) if number else ((), "")
         if regions:
@@ -105,17 +109,25 @@ class Attributor:
     def _networks_said(self, matches: Sequence[Match], host: str) -> Iterator[Vote]:
         """What names and values say of the network that carried them to `host`."""
         for match in matches:
-            if match.carriers:
+            brand = brand_in(match.rule) or next(
+                (BRAND_WORDS[word] for word in match.evidence if word in BRAND_WORDS), ""
+            )
+            group = _of_brand(brand, match.rule, matches) if brand else None
+            if group and match.carriers and not _elsewhere(group, match.carriers):
+                group = None  # the same name, and it says less
+            if match.carriers and group is None:
                 kind = NETWORK_KINDS.get(match.rule, "serving-plmn" if match.identifier == "cell_location" else "")
                 yield from self._vote(kind or "unique-name", match.carriers, f"{match.rule}: PLMN")
             elif match.rule in HOST_RULES:
-                domain, codes = of_hosts(match.value)
+                kind, (domain, codes) = HOST_RULES[match.rule], of_hosts(match.value)
+                if not codes:
+                    kind, (domain, codes) = "host-brand", of_brands(match.value)
                 if codes and not f".{host}".endswith(f".{domain}"):  # a site's own balancer is no gateway
-                    yield from self._vote(HOST_RULES[match.rule], codes, f"{match.rule}: {domain}, PLMN")
+                    yield from self._vote(kind, codes, f"{match.rule}: {domain}, PLMN")
             if match.rule.rpartition(".")[2] in APN_RULES:
                 yield from self._vote("apn", of_apn(match.value), f"{match.rule}: access point of PLMN")
-            if brand := brand_in(match.rule):
-                yield _of_brand(brand, match.rule, matches)
+            if group:
+                yield group
 
     def _homes(self, place: Place, matches: Sequence[Match]) -> list[Vote]:
         """Whose subscriber. What a value says is about this one, the file's word is about all of a range: so where they
@@ -175,6 +187,23 @@ def _of_system(system: System, client: str) -> Carrier:
     return Carrier(system.name, system.country, None, None, (why,))
 
 
+def _of_subscriber(home: Carrier, homes: Sequence[Vote], spoken: Sequence[Match]) -> Iterator[Vote]:
+    """A mobile gateway that writes whose subscriber it serves: it is that operator's, because phones reach the Internet
+    through their own operator's gateways, also abroad. A number's range says so only where numbers cannot be ported. A
+    token with a code in it needs nothing beside it: only that operator makes them.
+    """
+    strongest = max(homes, key=lambda vote: WEIGHTS[vote.kind])
+    named = any(match.identifier in ("msisdn", "imsi") for match in spoken)
+    token = strongest.kind == "token-plmn" and any(match.identifier == "subscriber_token" for match in spoken)
+    if not token and not (named and strongest.kind in SURE_HOMES and any(map(by_the_core, spoken))):
+        return
+    if strongest.kind == "number-range" and may_be_ported(home.country):
+        return
+    yield Vote(
+        "subscriber", (replace(home, evidence=()),), f"a gateway of the subscriber's operator: {strongest.evidence}"
+    )
+
+
 def _of_brand(brand: str, rule: str, matches: Sequence[Match]) -> Vote:
     """A group of operators: the one of them in the country of the number in the request, if there is one."""
     for number in filter(None, map(international, matches)):
@@ -187,6 +216,12 @@ def _of_brand(brand: str, rule: str, matches: Sequence[Match]) -> Vote:
                 ]
                 return Vote("brand-name", tuple(found), f"{rule}: {brand} in {country}")
     return Vote("brand-name", (Carrier(brand, None, None, None, ()),), f"{rule}: {brand}", named=True)
+
+
+def _elsewhere(group: Vote, codes: Sequence[str]) -> bool:
+    """Whether the group's operator in the number's country is none of those that are known for the name."""
+    known = {code[:3] for code in codes}
+    return not any(one.mcc is None or one.mcc in known for one in group.candidates)
 
 
 def _with_country(
@@ -210,6 +245,10 @@ NETWORK_KINDS: Mapping[str, str] = {
     "x-mobile-gateway": "token-host",
     "x-up-subno": "token-host",
 }
+#: Evidence of a check that names a group of operators.
+BRAND_WORDS: Mapping[str, str] = {"Vodafone gateway": "Vodafone"}
+#: Votes on the home operator that may say whose the gateway is.
+SURE_HOMES = frozenset({"imsi", "token-plmn", "networks-file", "number-range"})
 #: Rules whose value may hold a host of the operator's -> kind of vote.
 HOST_RULES: Mapping[str, str] = {
     "nas-identifier": "via-domain",

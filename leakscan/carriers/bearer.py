@@ -53,7 +53,7 @@ def of_path(origin: Origin, tunnel: str, in_gtp_u: bool, entry: NetworkEntry | N
 def of_matches(matches: Iterable[Match]) -> Votes:
     """What gateways and devices say of the bearer in the request's headers: each thing once, words before names."""
     said = list(dict.fromkeys(_spoken(matches)))
-    wrote = [(CELLULAR, f"header {match.rule}") for match in matches if _by_the_core(match)]
+    wrote = [(CELLULAR, f"header {match.rule}") for match in matches if by_the_core(match)]
     return [*said, *dict.fromkeys(wrote)]
 
 
@@ -73,7 +73,8 @@ def _spoken(matches: Iterable[Match]) -> Iterator[tuple[str, str]]:
                     break
 
 
-def _by_the_core(match: Match) -> bool:
+def by_the_core(match: Match) -> bool:
+    """Whether only a node of a mobile core writes this."""
     if match.field.place not in ("header", "cookie") and match.origin != "injected":
         return False
     if match.rule == "via":

@@ -50,3 +50,10 @@ def range_holder(digits: str) -> tuple[str, str | None]:
         return "", None
     name: str = carrier.name_for_number(number, "en")
     return name, phonenumbers.region_code_for_number(number) if name else None
+
+
+def may_be_ported(country: str | None) -> bool:
+    """Whether people of a country can take their mobile number to another operator; of an unknown one they may."""
+    import phonenumbers  # late: 15 ms
+
+    return country is None or phonenumbers.is_mobile_number_portable_region(country)

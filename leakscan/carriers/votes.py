@@ -26,12 +26,14 @@ WEIGHTS: Mapping[str, int] = {
     "token-host": 80,
     "networks-file-home": 75,
     "via-domain": 70,
+    "host-brand": 65,
     "unique-name": 60,
     "brand-name": 50,
     "apn": 50,
     "gateway": 45,
     "asn": 40,
     "number-range": 10,
+    "subscriber": 5,
 }
 
 

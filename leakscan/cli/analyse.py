@@ -9,13 +9,18 @@ from typing import Any
 import click
 
 from leakscan.cli.options import (
-    CONFIDENCES,
-    CommandLineOnly,
     Job,
+    asn_option,
+    confidence_option,
     configured,
+    key_option,
+    known_option,
     max_drops_option,
+    networks_option,
     reads_captures,
+    rules_option,
     shows_results,
+    values_option,
 )
 
 
@@ -24,36 +29,17 @@ from leakscan.cli.options import (
     epilog="Exit codes: 0 nothing that counts, 1 a leak, 2 usage, 3 something was not read, 70 internal error.",
 )
 @shows_results
-@click.option(
-    "--min-confidence", type=click.Choice(CONFIDENCES), default="probable", show_default=True,
-    help="What is less sure is not shown and does not count.",
-)  # fmt: skip
-@click.option(
-    "--show-values", cls=CommandLineOnly, is_flag=True, default=False,
-    help="Show identifiers as they were sent. The result is personal data.",
-)  # fmt: skip
-@click.option(
-    "--pseudonym-key",
-    metavar="FILE",
-    default=None,
-    help="Key of the pseudonyms, at least 16 bytes; random if not given.",
-)
-@click.option(
-    "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
-)
-@click.option("--rules", metavar="FILE", default=None, help="TOML: more names to look for (docs/detectors/README.md).")
-@click.option(
-    "--asn-db", metavar="FILE", default=None,
-    help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
-)  # fmt: skip
+@confidence_option()
+@values_option("Show identifiers as they were sent. The result is personal data.")
+@key_option()
+@networks_option()
+@rules_option()
+@asn_option()
 @click.option(
     "--responses", is_flag=True, default=False,
     help="Also read responses: a page that lists the headers it got proves what was injected.",
 )  # fmt: skip
-@click.option(
-    "--known", metavar="FILE", default=None,
-    help="TOML: your own identifiers, to be found in every form and place (docs/known.md).",
-)  # fmt: skip
+@known_option()
 @click.option("--bodies", is_flag=True, default=False, help="Search the bodies of requests, too.")
 @click.option(
     "--evidence", metavar="DIR", default=None,

@@ -9,13 +9,15 @@ from typing import Any
 import click
 
 from leakscan.cli.options import (
-    CONFIDENCES,
     CommandLineOnly,
     Job,
+    confidence_option,
     configured,
     ignoring_option,
     policy_option,
+    quiet_option,
     today_option,
+    verbose_option,
 )
 
 
@@ -37,12 +39,9 @@ def command() -> None:
 @policy_option()
 @ignoring_option()
 @today_option()
-@click.option(
-    "--min-confidence", type=click.Choice(CONFIDENCES), default="probable", show_default=True,
-    help="What is less sure is not taken into it.",
-)  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, default=False, help="Say nothing when it is written.")
-@click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+@confidence_option("What is less sure is not taken into it.")
+@quiet_option("Say nothing when it is written.")
+@verbose_option()
 @configured
 @click.argument("sources", nargs=-1, required=True, metavar="CAPTURE_OR_RESULT...")
 def write(sources: Sequence[str], verbose: bool, **flags: Any) -> Job:

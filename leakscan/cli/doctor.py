@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from leakscan.cli.options import Job
+from leakscan.cli.options import Job, verbose_option
 
 
 @click.command(
@@ -12,7 +12,7 @@ from leakscan.cli.options import Job
     epilog="Exit codes: 0 capturing is permitted, 2 the part that captures is not installed, 4 no permission, "
     "70 internal error.",
 )
-@click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+@verbose_option()
 def command(verbose: bool) -> Job:
     """Say whether this machine can capture, on what, and what is missing.
 

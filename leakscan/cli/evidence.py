@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from leakscan.cli.options import CommandLineOnly, Job, configured
+from leakscan.cli.options import (
+    CommandLineOnly,
+    Job,
+    configured,
+    key_option,
+    progress_option,
+    quiet_option,
+    verbose_option,
+)
 
 
 @click.group("evidence")
@@ -27,12 +35,7 @@ def command() -> None:
 )
 @click.argument("directory", metavar="DIR")
 @click.argument("captures", nargs=-1, metavar="[CAPTURE]...")
-@click.option(
-    "--pseudonym-key",
-    metavar="FILE",
-    default=None,
-    help="The key that the pack was made with: pseudonyms are checked, too.",
-)
+@key_option("The key that the pack was made with: pseudonyms are checked, too.")
 @click.option(
     "--value", cls=CommandLineOnly, metavar="NUMBER", default=None,
     help="Only tell whether this number is in the pack; - reads it from stdin. Needs the key.",
@@ -43,12 +46,9 @@ def command() -> None:
 @click.option(
     "--rules", metavar="FILE", default=None, help="The file of --rules that the pack was made with, if there was one."
 )
-@click.option("-q", "--quiet", is_flag=True, default=False, help="No progress.")
-@click.option(
-    "--progress", type=click.Choice(["auto", "never"]), default="auto", show_default=True,
-    help="A bar on stderr, by bytes, when that is a terminal.",
-)  # fmt: skip
-@click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+@quiet_option("No progress.")
+@progress_option()
+@verbose_option()
 @configured
 def verify(verbose: bool, **flags: Any) -> Job:
     """Check the pack in DIR: its files against its manifest, its findings against the captures.

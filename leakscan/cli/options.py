@@ -157,9 +157,7 @@ def _mistake(key: str, setting: Setting, reason: str) -> LeakscanError:
 def shows_results(command: Command) -> Command:
     """Flags of every command that shows a result and judges it: what is shown where, and what counts."""
     flags: tuple[Flag, ...] = (
-        click.option(
-            "-f", "--format", type=click.Choice(FORMATS), default="table", show_default=True, help="Of stdout.",
-        ),
+        format_option(),
         click.option(
             "-o", "--output", "outputs", multiple=True, default=(), metavar="FILE",
             help="Also write to FILE, in the format of its suffix (.txt .jsonl .json .csv .md .html .sarif .xml "
@@ -193,14 +191,84 @@ def shows_results(command: Command) -> Command:
             help="Exit with 2 when an entry of the ignore file fits nothing.",
         ),
         click.option("--explain", is_flag=True, default=False, help="Say on stderr of each leak why it counts or not."),
-        click.option(
-            "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
-            help="Colour in the table; NO_COLOR in the environment turns auto off.",
-        ),
+        color_option(),
     )  # fmt: skip
     for option in reversed(flags):
         command = option(command)
     return command
+
+
+def format_option() -> Flag:
+    return click.option(
+        "-f", "--format", type=click.Choice(FORMATS), default="table", show_default=True, help="Of stdout.",
+    )  # fmt: skip
+
+
+def color_option() -> Flag:
+    return click.option(
+        "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
+        help="Colour in the table; NO_COLOR in the environment turns auto off.",
+    )  # fmt: skip
+
+
+def confidence_option(
+    help: str = "What is less sure is not shown and does not count.",
+    default: str = "probable",
+    cls: type[click.Option] = click.Option,
+) -> Flag:
+    return click.option(
+        "--min-confidence", cls=cls, type=click.Choice(CONFIDENCES), default=default, show_default=True, help=help,
+    )  # fmt: skip
+
+
+def values_option(help: str) -> Flag:
+    return click.option("--show-values", cls=CommandLineOnly, is_flag=True, default=False, help=help)
+
+
+def key_option(help: str = "Key of the pseudonyms, at least 16 bytes; random if not given.") -> Flag:
+    return click.option("--pseudonym-key", metavar="FILE", default=None, help=help)
+
+
+def networks_option() -> Flag:
+    return click.option(
+        "--networks", metavar="FILE", default=None,
+        help="TOML: which network uses which addresses (docs/networks.md).",
+    )  # fmt: skip
+
+
+def asn_option() -> Flag:
+    return click.option(
+        "--asn-db", metavar="FILE", default=None,
+        help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
+    )  # fmt: skip
+
+
+def rules_option() -> Flag:
+    return click.option(
+        "--rules", metavar="FILE", default=None, help="TOML: more names to look for (docs/detectors/README.md).",
+    )  # fmt: skip
+
+
+def known_option(what: str = "found in every form and place") -> Flag:
+    return click.option(
+        "--known", metavar="FILE", default=None,
+        help=f"TOML: your own identifiers, to be {what} (docs/known.md).",
+    )  # fmt: skip
+
+
+def progress_option() -> Flag:
+    return click.option(
+        "--progress", type=click.Choice(["auto", "never"]), default="auto", show_default=True,
+        help="A bar on stderr, by bytes, when that is a terminal.",
+    )  # fmt: skip
+
+
+def verbose_option() -> Flag:
+    return click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+
+
+def quiet_option(help: str) -> Flag:
+    return click.option("-q", "--quiet", is_flag=True, default=False, help=help)
 
 
 def policy_option() -> Flag:
@@ -232,12 +300,9 @@ def reads_captures(command: Command) -> Command:
     """Flags of every command that reads captures."""
     for option in (
         click.option("--sieve/--no-sieve", default=True, hidden=True),
-        click.option(
-            "--progress", type=click.Choice(["auto", "never"]), default="auto", show_default=True,
-            help="A bar on stderr, by bytes, when that is a terminal.",
-        ),
-        click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is."),
-        click.option("-q", "--quiet", is_flag=True, default=False, help="No progress and outcome; with -o no stdout."),
+        progress_option(),
+        verbose_option(),
+        quiet_option("No progress and outcome; with -o no stdout."),
         click.argument("captures", nargs=-1, required=True, metavar="CAPTURE..."),
     ):  # fmt: skip
         command = option(command)

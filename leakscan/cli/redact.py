@@ -7,7 +7,18 @@ from typing import Any
 
 import click
 
-from leakscan.cli.options import CONFIDENCES, CommandLineOnly, Job, configured
+from leakscan.cli.options import (
+    CommandLineOnly,
+    Job,
+    confidence_option,
+    configured,
+    key_option,
+    known_option,
+    progress_option,
+    quiet_option,
+    rules_option,
+    verbose_option,
+)
 
 
 @click.command(
@@ -18,32 +29,17 @@ from leakscan.cli.options import CONFIDENCES, CommandLineOnly, Job, configured
 @click.argument("input", metavar="IN")
 @click.argument("output", metavar="OUT")
 @click.option("--addresses", is_flag=True, default=False, help="Replace subscribers' addresses, too.")
-@click.option(
-    "--known", metavar="FILE", default=None,
-    help="TOML: your own identifiers, to be replaced wherever they are (docs/known.md).",
-)  # fmt: skip
-@click.option(
-    "--rules", metavar="FILE", default=None,
-    help="TOML: more names to look for (docs/detectors/README.md).",
-)  # fmt: skip
+@known_option("replaced wherever they are")
+@rules_option()
 @click.option(
     "--drop-unredactable", is_flag=True, default=False,
     help="Leave out packets with identifiers that cannot be replaced, instead of writing nothing.",
 )  # fmt: skip
-@click.option(
-    "--min-confidence", cls=CommandLineOnly, type=click.Choice(CONFIDENCES), default="hint", show_default=True,
-    help="What is less sure stays as it is.",
-)  # fmt: skip
-@click.option(
-    "--pseudonym-key", metavar="FILE", default=None,
-    help="Key of the fakes, at least 16 bytes: the same key, the same fakes. Random if not given.",
-)  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, default=False, help="No progress and no report.")
-@click.option(
-    "--progress", type=click.Choice(["auto", "never"]), default="auto", show_default=True,
-    help="A bar on stderr, by bytes, when that is a terminal.",
-)  # fmt: skip
-@click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+@confidence_option("What is less sure stays as it is.", default="hint", cls=CommandLineOnly)
+@key_option("Key of the fakes, at least 16 bytes: the same key, the same fakes. Random if not given.")
+@quiet_option("No progress and no report.")
+@progress_option()
+@verbose_option()
 @configured
 def command(verbose: bool, **flags: Any) -> Job:
     """Write a capture again with its identifiers replaced, so that it can be shared.

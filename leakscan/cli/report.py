@@ -8,7 +8,17 @@ from typing import Any
 
 import click
 
-from leakscan.cli.options import CONFIDENCES, Command, Job, configured, max_drops_option, shows_results
+from leakscan.cli.options import (
+    Command,
+    Job,
+    confidence_option,
+    configured,
+    key_option,
+    max_drops_option,
+    quiet_option,
+    shows_results,
+    verbose_option,
+)
 
 _NO_ADDRESSES = "a result has pseudonyms for clients' addresses"
 _NO_TIMES = "of requests without a leak a result has counts and no times"
@@ -47,16 +57,10 @@ def _too_late(command: Command) -> Command:
     epilog="Exit codes: as for analyse, of the whole; 2 also for a result that cannot be read.",
 )
 @shows_results
-@click.option(
-    "--min-confidence", type=click.Choice(CONFIDENCES), default="probable", show_default=True,
-    help="What is less sure is not shown and does not count.",
-)  # fmt: skip
-@click.option(
-    "--pseudonym-key", metavar="FILE", default=None,
-    help="Key of the pseudonyms that addresses get, where a result shows them; random if not given.",
-)  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, default=False, help="No outcome; with -o no stdout.")
-@click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+@confidence_option()
+@key_option("Key of the pseudonyms that addresses get, where a result shows them; random if not given.")
+@quiet_option("No outcome; with -o no stdout.")
+@verbose_option()
 @max_drops_option("Exit with 3 when more of the frames were dropped; else it is as each scan was told.")
 @_too_late
 @configured

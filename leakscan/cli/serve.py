@@ -7,7 +7,19 @@ from typing import Any
 
 import click
 
-from leakscan.cli.options import CONFIDENCES, CommandLineOnly, Job, configured
+from leakscan.cli.options import (
+    CommandLineOnly,
+    Job,
+    asn_option,
+    confidence_option,
+    configured,
+    key_option,
+    known_option,
+    networks_option,
+    quiet_option,
+    rules_option,
+    verbose_option,
+)
 
 
 @click.command("serve", epilog="Exit codes: 2 usage, 70 internal error, 130 and 143 stopped by SIGINT, SIGTERM.")
@@ -46,25 +58,14 @@ from leakscan.cli.options import CONFIDENCES, CommandLineOnly, Job, configured
     "--keep", type=click.IntRange(1, 3650), default=30, show_default=True, metavar="DAYS",
     help="Delete what was recorded after so many days.",
 )  # fmt: skip
-@click.option(
-    "--min-confidence", type=click.Choice(CONFIDENCES), default="probable", show_default=True,
-    help="What is less sure is not shown.",
-)  # fmt: skip
-@click.option("--pseudonym-key", metavar="FILE", default=None, help="Key of the record's pseudonyms, as for analyse.")
-@click.option(
-    "--networks", metavar="FILE", default=None, help="TOML: which network uses which addresses (docs/networks.md)."
-)
-@click.option(
-    "--asn-db", metavar="FILE", default=None,
-    help="MMDB: which autonomous system uses which addresses (docs/attribution.md).",
-)  # fmt: skip
-@click.option("--rules", metavar="FILE", default=None, help="TOML: more names to look for (docs/detectors/README.md).")
-@click.option(
-    "--known", metavar="FILE", default=None,
-    help="TOML: your own identifiers, to be found in every form and place (docs/known.md).",
-)  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, default=False, help="Say nothing on stderr but errors that end it.")
-@click.option("-v", "--verbose", is_flag=True, default=False, help="Say where an internal error is.")
+@confidence_option("What is less sure is not shown.")
+@key_option("Key of the record's pseudonyms, as for analyse.")
+@networks_option()
+@asn_option()
+@rules_option()
+@known_option()
+@quiet_option("Say nothing on stderr but errors that end it.")
+@verbose_option()
 @configured
 def command(**flags: Any) -> Job:
     """Show visitors what their network told this website.

@@ -125,10 +125,14 @@ def examine(field: Field, signatures: Iterable[Signature], losses: Losses, catal
             if inner:
                 found.extend(inner)
                 continue
+        before = len(found)
         valid, empty = _whole(field, value, signature, found)
         placeholder = placeholder or empty
         if not valid and not empty and not opened:
-            found.extend(_parts(field, value, signature, catalogue)[0])
+            inner = _parts(field, value, signature, catalogue)[0]
+            if any(match.confidence != CONFIDENCES[0] for match in inner):
+                del found[before:]  # what was read is no cipher
+            found.extend(inner)
     if not found and not placeholder and scan.names_inside(field.value):
         return _named_inside(field, losses, catalogue)
     if placeholder and not found:
@@ -205,16 +209,17 @@ def _parts(field: Field, value: Value, outer: Signature, catalogue: Catalogue) -
     if outer.formats[0] == ATTRIBUTES:
         opened += [(_nameless(text), chain) for text, chain in value]
     for parts, chain in opened:
+        named = sum(bool(name) for name, _ in parts)
         for name, piece in parts:
             known = catalogue.lookup(name) if name else ()
-            bare = not name or (len(parts) == 1 and not known)
+            bare = not name or (named == 1 and not known)
             if bare:
                 known = catalogue.lookup("msisdn") if outer.formats[0] == ATTRIBUTES else (outer,)
             for inner in known:
                 if inner.pattern is not None or inner.formats[0] == ATTRIBUTES:
                     continue
                 verdict, deeper = judge(Value(piece, value.effort, value.depth - encodings.deep(chain)), inner)
-                if bare and verdict.grade < VALID and inner.identifier != outer.identifier:
+                if bare and verdict.grade < VALID and ((named and not name) or inner.identifier != outer.identifier):
                     continue
                 placeholder = placeholder or verdict.grade == PLACEHOLDER
                 if verdict.grade > PLACEHOLDER:
@@ -261,6 +266,8 @@ def _taken_apart(
         return members, chain if chain[-1:] == ("jwt",) else (*chain, "json")
     pieces = [piece.strip() for piece in _ATTRIBUTES.split(text, MAX_PARTS) if piece]
     pairs = [(mark[0], mark[1].strip(encodings.TRIMMED)) for mark in map(_attribute, pieces) if mark]
+    if pairs and outer is not None and _attribute(pieces[0]) is None:  # what the rest of the list follows
+        pairs.insert(0, ("", pieces[0].strip(encodings.TRIMMED)))
     return pairs, chain
 
 

@@ -13,7 +13,7 @@ anything, the check digit must be right and the prefix one of those in use; `urn
 counts under any name.
 
 What does not: 15 digits elsewhere: one in ten passes the check, one in two hundred the prefix, too; those are hints.
-`imei=1`, UUIDs, zeros, counting rows, placeholders.
+`imei=1`, UUIDs, zeros, counting rows, placeholders; the few that emulators and badly repaired devices have in common.
 
 Example: `x-up-3gpp-imeisv: 00101001-234567-03`
 

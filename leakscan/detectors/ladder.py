@@ -74,11 +74,13 @@ def _severity(identifier: str, signature: Signature, verdict: Verdict) -> str:
 
 
 def under(match: Match, outer: Signature, inner: Signature) -> Match:
-    """A match in a part of a composite value: no more certain than the whole."""
+    """A match in a part of a composite value: no more certain than the whole, unless the name of the whole tells so
+    little that the part's counts as it would under any."""
+    capped = outer.confidence != CONFIDENCES[0]
     return replace(
         match,
         rule=f"{outer.id}.{inner.id}",
-        confidence=min(match.confidence, outer.confidence, key=CONFIDENCES.index),
+        confidence=min(match.confidence, outer.confidence if capped else match.confidence, key=CONFIDENCES.index),
         carriers=match.carriers or outer.carriers,
         evidence=(NAME_EVIDENCE, *match.evidence[1:]),
     )

@@ -2,14 +2,17 @@
 
 What: the cell or area that serves the subscriber: 3GPP-User-Location-Info as a gateway copies it from RADIUS (a type
 octet, then PLMN, area and cell in hexadecimal; 3GPP TS 29.061 section 16.4.7.2) or from GTP (a mask of the parts
-first), P-Access-Network-Info of IMS (RFC 7315), the serving network's MCC and MNC, or an operator's own zone number.
+first), P-Access-Network-Info of IMS (RFC 7315), the coordinates that a WAP gateway adds, the serving network's MCC and
+MNC, or an operator's own zone number.
 
 Why it matters: a cell is a few streets; every request becomes a trace of movement. The serving network alone tells in
 which country somebody is and that they roam.
 
-What counts: the exact structure under a known name. A cell is critical; an area, a zone or a network is medium.
+What counts: the exact structure under a known name. A cell or a coordinate is critical; an area, a zone or a network
+is medium.
 
-What does not: country codes that a site's own content network adds (CF-IPCountry and the like); coordinates.
+What does not: country codes that a site's own content network adds (CF-IPCountry and the like); coordinates under other
+names, which programs send of themselves.
 
 Example: `P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=00101A1B20123456`
 
@@ -43,6 +46,11 @@ _CELL = re.compile(
 _PLMN = re.compile(r"(\d{3})[-/. ]?(\d{2,3})", re.ASCII)
 _MCC = re.compile(r"[2-79]\d\d|001", re.ASCII)
 _ZONE = re.compile(r"[0-9A-Za-z_.-]{1,32}")
+#: Degrees with three or more decimals, or degrees, minutes and seconds, with a hemisphere or a sign.
+_COORDINATE = re.compile(
+    r"[NSEW+-]?\s?\d{1,3}(?:\.\d{3,12}|[\s\u00b0:]{1,2}\d{1,2}[\s':]{1,2}\d{1,2}(?:\.\d{1,6})?[\s\"]?)\s?[NSEW]?",
+    re.ASCII | re.I,
+)
 _STAMP = re.compile(r"20\d{12}|1\d{9}(?:\d{3})?|20\d\d-\d\d-\d\d[T ][0-9:.]+Z?", re.ASCII)
 
 
@@ -103,6 +111,15 @@ def check_zone(value: str, signature: Signature) -> Verdict:
     """An operator's own name for a place."""
     text = value.strip()
     return Verdict(VALID, text) if _ZONE.fullmatch(text) and any("0" <= c <= "9" for c in text) else REJECTED
+
+
+def check_coordinate(value: str, signature: Signature) -> Verdict:
+    """One of the two coordinates of a place."""
+    text = value.strip()
+    if is_placeholder(text):
+        return IS_PLACEHOLDER
+    found = _COORDINATE.fullmatch(text)
+    return Verdict(VALID, text) if found and text.strip("+-0.") else REJECTED
 
 
 def check_stamp(value: str, signature: Signature) -> Verdict:

@@ -27,7 +27,8 @@ _MEID = re.compile(r"((?:[A-F][0-9A-F]|99)[0-9A-F]{12})([0-9A-F]?)", re.IGNORECA
 _ESN = re.compile(r"[0-9A-F]{8}", re.IGNORECASE)
 FIRST_MEIDS = "A00000"
 MULTI_RAT = "99"  # numbers that are an IMEI and a MEID
-PSEUDO_ESN = "80"  # the rest is a hash of the MEID; 8 digits that begin otherwise may be a date
+#: What 8 decimal digits may be, if no ESN: a date, year first or last.
+_DATE = re.compile(r"(?:19|20)\d\d[01]\d[0-3]\d|[0-3]\d[0-3]\d(?:19|20)\d\d", re.ASCII)
 _SEPARATORS = re.compile(r"[ :-]")
 _LABEL = re.compile(r"(?:(?:urn:meid|[a-z_-]{0,16}(?:meid|esn)[a-z_-]{0,8})\s?[=:]\s*|0x)", re.IGNORECASE)
 _JPHONE = re.compile(r"[A-Z]{3}[0-9A-Z]{1,2}[0-9]{6,7}")
@@ -53,7 +54,7 @@ def check(value: str, signature: Signature) -> Verdict:
             return Verdict(VALID, text, f"{high:08X}{low:06X}", ("MEID, decimal",))
     if digits_only(text) and len(text) == 11 and int(text[:3]) <= 0xFF and int(text[3:]) <= 0xFFFFFF:
         return Verdict(VALID, text, f"{int(text[:3]):02X}{int(text[3:]):06X}", ("ESN, decimal",))
-    if _ESN.fullmatch(text) and not text.isalpha() and (not digits_only(text) or text.startswith(PSEUDO_ESN)):
+    if _ESN.fullmatch(text) and not text.isalpha() and not _DATE.fullmatch(text):
         return Verdict(VALID, text, text.upper(), ("ESN",))
     return REJECTED
 
@@ -62,6 +63,11 @@ def check_strict(value: str, signature: Signature) -> Verdict:
     """A hexadecimal MEID under a name that may hold anything: of the range that was given out first, A00000."""
     verdict = check(value, signature)
     return verdict if verdict.grade == VALID and verdict.normal.startswith(FIRST_MEIDS) else REJECTED
+
+
+def is_sure(verdict: Verdict) -> bool:
+    """Whether it is of the range that was given out first; most hexadecimal digits are a MEID, read backwards, too."""
+    return verdict.normal.startswith(FIRST_MEIDS)
 
 
 def check_jphone(value: str, signature: Signature) -> Verdict:

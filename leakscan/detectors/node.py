@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from leakscan.detectors import address
 from leakscan.detectors.catalogue import Signature
 from leakscan.detectors.verdict import IS_PLACEHOLDER, PLAUSIBLE, REJECTED, VALID, Verdict, digits_only, is_placeholder
-from leakscan.operators import of_hosts
+from leakscan.operators import of_brands, of_hosts
 
 MAX_TEXT_CHARS = 256
 _APN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}\.)*[A-Za-z0-9_-]{1,62}")
@@ -66,7 +66,8 @@ def check_via(value: str, signature: Signature) -> Verdict:
             return Verdict(VALID, text, evidence=(what,), carriers=carriers)
     if _WAP_HOST.search(text.lower()):
         return Verdict(PLAUSIBLE, text, evidence=("WAP gateway by its host's name",))
-    return Verdict(PLAUSIBLE, text, evidence=("operator's domain",)) if of_hosts(text)[0] else REJECTED
+    named = of_hosts(text)[0] or of_brands(text)[0]
+    return Verdict(PLAUSIBLE, text, evidence=("operator's domain",)) if named else REJECTED
 
 
 def check_carrier_mode(value: str, signature: Signature) -> Verdict:

@@ -51,7 +51,7 @@ _VF_ACR = re.compile(
     r"(\d{3})(\d{3})(STAT|DYNM)(RSV)?(\d{4}-\d\d-\d\dT[0-9:.]{5,12}Z)?([A-Za-z0-9+/=_-]{16,})", re.ASCII
 )
 _ASID = re.compile(r"(\d{2})(\d{2})[A-Za-z0-9+/]{6,}", re.ASCII)
-_SUBNO = re.compile(r"([A-Za-z0-9]+(?:_[A-Za-z0-9]+)*)_([a-z0-9-]+(?:\.[a-z0-9-]+)+)")
+_SUBNO = re.compile(r"([A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*)_([a-z0-9-]+(?:\.[a-z0-9-]+)+)")
 _SPRINT = re.compile(r"[A-Za-z0-9+/=_-]{12,}@sprintpcs\.com", re.IGNORECASE)
 _NAI = re.compile(r"([^@\s]{1,128})@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
 _LOGIN = re.compile(r"[!-~]{1,64}")

@@ -57,8 +57,12 @@ _TEMPLATE = re.compile(
     r"\$\{|\$\(|\{\{|\{[a-z_]|##|^<[^>+]*[# ]?>$|^%[a-z_]+%?$|^\$[a-z_]+$|^\[[a-z _]+\]$|^@@", re.IGNORECASE
 )
 _COUNTING = "012345678901234567890123456789"
-#: What Android's emulator says of itself, apart from zeros: number, IMSI, card.
-_EMULATOR = re.compile(r"1?555521\d{4}|31026000{9}|8901410321111851072\d?", re.ASCII)
+#: What Android's emulator says of itself, apart from zeros: number, IMSI, card, IMEI; then IMEIs that many devices have
+#: at once, after a repair or as they came from the factory.
+_EMULATOR = re.compile(
+    r"1?555521\d{4}|31026000{9}|8901410321111851072\d?|35824005111111\d{0,2}|00499901064000\d{0,2}|35867301379589\d{0,2}",
+    re.ASCII,
+)
 _MASKED = re.compile(r"\+?(\d{2,})([*x#.\u2022\u00b7?]{3,})(\d{0,6})", re.IGNORECASE | re.ASCII)
 _DIGEST_CHARS = frozenset((32, 40, 56, 64, 96, 128))
 _HEX = re.compile(r"[0-9a-fA-F]+")

@@ -1,7 +1,8 @@
 """Evidence packs: a folder that says what was found where, so that somebody else can check it against the captures.
 
 `pack` writes one while a scan runs, `places` finds frames in files and what the files hash to, `folder` keeps names and
-files where they belong, `verify` checks a pack, `confirm` tells with the key whether one number is in it.
+files where they belong, `contents` reads a pack, `verify` checks it, `confirm` tells with the key whether one number is
+in it.
 """
 
 from __future__ import annotations

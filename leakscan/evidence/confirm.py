@@ -12,9 +12,10 @@ from leakscan.conceal import Concealer
 from leakscan.detectors import DETECTORS
 from leakscan.detectors.catalogue import Signature
 from leakscan.detectors.verdict import PLAUSIBLE
-from leakscan.errors import UsageError
-from leakscan.evidence.folder import Folder
-from leakscan.evidence.verify import findings, read_manifest
+from leakscan.errors import FileMistake, UsageError
+from leakscan.evidence import FINDINGS
+from leakscan.evidence.contents import findings, read_manifest
+from leakscan.evidence.folder import Folder, Sum
 
 #: Checks that tell a kind of identifier by its value alone, and give its normal form.
 FORMATS = ("msisdn", "imsi", "imei", "iccid", "meid", "mac", "email", "uuid", "android-id")
@@ -34,9 +35,12 @@ class Sighting:
 
 
 def confirm(folder: Folder, key: bytes, value: str) -> Sighting | None:
-    """The findings of `value`; None when there are none. Raises UsageError when the pack was made with another key."""
+    """The findings of `value`; None when there are none. Raises UsageError when the pack was made with another
+    key, FileMistake when its findings are not those of its manifest."""
     concealer = Concealer(key)
-    manifest = read_manifest(folder)
+    manifest, _ = read_manifest(folder)
+    if FINDINGS not in manifest["files"] or not folder.holds(FINDINGS, Sum(**manifest["files"][FINDINGS])):
+        raise FileMistake(f"{folder.path}/{FINDINGS}", "", "not what the manifest says")
     if concealer.key_id != manifest["key_id"]:
         raise UsageError(f"{folder.path}: made with another key ({manifest['key_id']})")
     wanted: dict[str, set[str]] = {}

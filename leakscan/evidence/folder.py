@@ -90,6 +90,8 @@ class Folder:
         """Raises UsageError for a name that is none of a file in the folder."""
         if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
             raise UsageError(f"{self.path}: the name {name!r} leads out of the folder")
+        if not _can_be(name):
+            raise UsageError(f"{self.path}: the name {name!r} cannot be a file's")
         with refused(f"cannot read {self.path}/{name}"):
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
             descriptor = os.open(name, flags, dir_fd=self._descriptor)
@@ -98,9 +100,10 @@ class Folder:
                 raise UsageError(f"cannot read {self.path}/{name}: it is no file")
             return os.fdopen(descriptor, "rb")
 
-    def sum(self, name: str) -> Sum:
+    def holds(self, name: str, total: Sum) -> bool:
+        """Whether the file is the one that is known by this; one of another size is not read."""
         with self.open(name) as file:
-            return file_sum(file)
+            return os.fstat(file.fileno()).st_size == total.size and file_sum(file) == total
 
     def __enter__(self) -> Self:
         return self
@@ -109,6 +112,14 @@ class Folder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._descriptor)
+
+
+def _can_be(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def file_sum(file: BinaryIO) -> Sum:

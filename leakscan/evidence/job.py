@@ -56,14 +56,13 @@ def verify(options: VerifyOptions) -> int:
             for check in checked.checks():
                 statuses.add(check.status)
                 _say(f"{check.status:{WIDTH}}{check.what}")
-        sha256 = folder.sum("manifest.json").sha256
     if DIFFERS in statuses:
         outcome, code = "does not stand: see what differs above", EXIT_DIFFERS
     elif UNCHECKED in statuses:
         outcome, code = "stands as far as it was checked", EXIT_UNCHECKED
     else:
         outcome, code = "stands", 0
-    _say(f"The pack {outcome}. Its manifest has the SHA-256 {sha256}")
+    _say(f"The pack {outcome}. Its manifest has the SHA-256 {checked.manifest_sha256}")
     return code
 
 

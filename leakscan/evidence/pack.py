@@ -26,6 +26,7 @@ from leakscan.evidence.places import Place, Places, capture_sum
 from leakscan.formats.rows import json_text, leak_object
 from leakscan.formats.writer import Writer
 from leakscan.model import Leak, Match, Message
+from leakscan.protocols import host_of
 from leakscan.show import redact, show
 
 Json = dict[str, Any]
@@ -45,13 +46,19 @@ summary.json    the findings added up, how much was examined, what could not be 
 run.json        versions, settings and captures of the run
 rules.json      the rules that found something, in words
 
-Values are masked. Pseudonyms (msisdn:...) are keyed hashes: whoever has the key can tell whether a number is among
+{values} Pseudonyms (msisdn:...) are keyed hashes: whoever has the key can tell whether a number is among
 them, and nobody else can.
 
 To check it against the captures:  leakscan evidence verify DIR CAPTURE...
 Offsets count from the beginning of a capture; of a compressed one, from the beginning of what is in it. The SHA-256 of
 a capture is that of the file as it lies on the disk.
 """
+
+
+_VALUES = {
+    "masked": "Values are masked.",
+    "shown": "Values are as they were captured: keep this folder as you keep the captures.",
+}
 
 
 class Pack(Writer):
@@ -106,7 +113,7 @@ class Pack(Writer):
         self._file(RUN, json_text(self._run) + "\n")
         self._file(SUMMARY, json_text(summary) + "\n")
         self._file(RULES, json.dumps(self._rules_in_words(summary), indent=1) + "\n")
-        self._file(README, _READ_ME)
+        self._file(README, _READ_ME.format(values=_VALUES[self._run["values"]]))
         manifest = json.dumps(self._manifest(sums), indent=1) + "\n"
         self._file(MANIFEST, manifest)
         self.manifest_sha256 = self._folder.sum(MANIFEST).sha256
@@ -176,7 +183,7 @@ def excerpt(message: Message, match: Match, leak: Leak) -> list[str]:
             lines.append(f"({len(name)} characters)")
         elif name.lower() == holder and field.value in value:
             lines.append(f"{shown}: {leak.value if field.place == 'header' else f'... {leak.name}: {leak.value} ...'}")
-        elif name.lower() == "host":
+        elif name.strip().lower() == "host" and host_of(value) == message.host:
             lines.append(f"{shown}: {leak.host}")
         else:
             lines.append(f"{shown}: ({len(value)} characters)")

@@ -19,16 +19,17 @@ from typing import Any, NamedTuple
 from leakscan import __version__
 from leakscan.conceal import Concealer
 from leakscan.detectors.catalogue import Catalogue
-from leakscan.errors import FileMistake, UsageError
-from leakscan.evidence import FILES, FINDINGS, KIND, MANIFEST, SCHEMA, SUMMARY
-from leakscan.evidence.folder import Folder
+from leakscan.errors import UsageError
+from leakscan.evidence import FILES, MANIFEST
+from leakscan.evidence.contents import findings, read_manifest, read_summary
+from leakscan.evidence.folder import Folder, Sum
 from leakscan.evidence.pack import excerpt
 from leakscan.evidence.places import Places, capture_sum
 from leakscan.filenames import shown_name
 from leakscan.formats.rows import leak_object
 from leakscan.known import Known
 from leakscan.losses import Losses
-from leakscan.model import CONFIDENCES, Leak, Match, Message
+from leakscan.model import Leak, Match, Message
 from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.spine import Scan, Settings
@@ -37,16 +38,26 @@ from leakscan.times import between
 Json = dict[str, Any]
 OnBytes = Callable[[int], None] | None
 
-MAX_MANIFEST_BYTES = 16 << 20
-MAX_LINE_BYTES = 1 << 20
+MAX_NAMED = 100  # files that the manifest does not know
 
 OK, DIFFERS, UNCHECKED, NOTE = "ok", "DIFFERS", "not checked", "note"
-#: What must be the same when the captures are scanned again; the rest depends on names, networks files and keys.
+#: What must be the same when the captures are scanned again ...
 COMPARED = (
     *("time", "frame", "frame_end", "client_port", "server", "server_port", "teid", "host", "method", "target"),
     *("place", "name", "rule", "identifier", "value", "encoding", "confidence", "severity", "fingerprint", "partial"),
+    *("origin", "evidence", "rotating"),
 )
+#: ... what only with the key, and what only where no file of the operator's bears on it; captures may be renamed.
 KEYED = ("pseudonym", "client")
+ATTRIBUTED = ("bearer", "network", "home_operator", "recipient")
+OPERATOR = ("networks", "asn_db", "policy")
+OWN = frozenset({"finding", "capture_sha256", "frames", "excerpt"})  # keys that a leak does not have
+#: The same of the summary.
+SUMMED = {
+    "total": ("requests", "leaks", "leaking_requests", "host_count", "first_seen", "last_seen", "severity"),
+    "coverage": ("frames", "bytes", "requests"),
+}
+COUNTED = ("subscribers", "identifiers")  # of `total`: estimates depend on the key
 
 
 class Check(NamedTuple):
@@ -76,11 +87,12 @@ class Verification:
         self._captures = captures
         self._files_given = files
         self._on_bytes = on_bytes
-        self.manifest = read_manifest(folder)
+        self.manifest, self.manifest_sha256 = read_manifest(folder)
         self._concealer = Concealer(key, self.manifest["values"] == "shown")
         if key is not None and self._concealer.key_id != self.manifest["key_id"]:
             raise UsageError(f"{folder.path}: made with another key ({self.manifest['key_id']})")
         self._keyed = key is not None
+        self._summed: Json = {}  # of the scan that was made again
         self._paths: dict[int, str] = {}  # number of a capture in the manifest -> the file that is it
 
     def checks(self) -> Iterator[Check]:
@@ -107,25 +119,30 @@ class Verification:
                 yield Check(DIFFERS, f"{shown_name(name)}: not in the manifest")
                 continue
             try:
-                same = self._folder.sum(name)._asdict() == files[name]
+                same = self._folder.holds(name, Sum(**files[name]))
             except UsageError as error:
                 yield Check(DIFFERS, shown_name(str(error)))
             else:
                 yield Check(OK if same else DIFFERS, shown_name(name))
-        for name in sorted(set(self._folder.names()) - {*files, MANIFEST}):
+        more = sorted(set(self._folder.names()) - {*files, MANIFEST})
+        for name in more[:MAX_NAMED]:
             yield Check(DIFFERS, f"{shown_name(name)}: not in the manifest")
+        if len(more) > MAX_NAMED:
+            yield Check(DIFFERS, f"{len(more) - MAX_NAMED:,} more files: not in the manifest")
 
     def _known_captures(self) -> Iterator[Check]:
         """Which of the captures that were given is which."""
-        given = {capture_sum(path).sha256: path for path in self._captures}
+        given: dict[Sum, list[str]] = {}
+        for path in self._captures:
+            given.setdefault(capture_sum(path), []).append(path)
         for number, capture in enumerate(self.manifest["captures"]):
-            path = given.pop(capture["sha256"], None)
-            if path is None:
+            same = given.get(Sum(capture["size"], capture["sha256"]))
+            if not same:
                 yield Check(UNCHECKED, f"capture {shown_name(capture['name'])}: none that was given has its SHA-256")
             else:
-                self._paths[number] = path
+                self._paths[number] = same.pop(0)
                 yield Check(OK, f"capture {shown_name(capture['name'])}")
-        for path in given.values():
+        for path in (path for paths in given.values() for path in paths):
             yield Check(NOTE, f"{shown_name(path)}: no capture of this pack")
 
     def _frames(self, places: Places) -> Iterator[Check]:
@@ -139,6 +156,9 @@ class Verification:
         wrong: list[int] = []
         seen = unseen = 0
         for finding in self._findings():
+            if not self._fits(finding):
+                wrong.append(finding["finding"])
+                continue
             for frame in finding["frames"]:
                 if frame["capture"] not in self._paths:
                     unseen += 1
@@ -153,6 +173,15 @@ class Verification:
             yield Check(OK, f"frames: {seen:,} where the findings say, with their hashes")
         if unseen:
             yield Check(UNCHECKED, f"frames: {unseen:,} in captures that were not given")
+
+    def _fits(self, finding: Json) -> bool:
+        """Whether its frames are those that its leak names, in captures of the pack."""
+        frames, captures = finding["frames"], self.manifest["captures"]
+        return (
+            (frames[0]["frame"], frames[-1]["frame"]) == (finding["frame"], finding["frame_end"])
+            and all(frame["capture"] < len(captures) for frame in frames)
+            and captures[frames[-1]["capture"]]["sha256"] == finding["capture_sha256"]
+        )
 
     def _again(self) -> Iterator[Check]:
         """Scan the captures once more and compare."""
@@ -170,17 +199,24 @@ class Verification:
         if tool != here:
             text = f"leakscan {tool['version']} with catalogue {tool['catalogue']}"
             yield Check(NOTE, f"made by {text}; this is {__version__} with {here['catalogue']}")
-        with self._folder.open(SUMMARY) as file:
-            if "run.interrupted" in file.read(MAX_MANIFEST_BYTES).decode("utf-8", "replace"):
-                yield Check(NOTE, "findings: the run was interrupted, so a whole one may find more")
-                return
+        summary = read_summary(self._folder)
+        if "run.interrupted" in json.dumps(summary.get("coverage")):
+            yield Check(UNCHECKED, "findings: the run was interrupted, so a whole one may find more")
+            return
         wrong = [number for number, same in self._compared() if not same]
-        if not wrong:
+        there = _summed(summary, self._keyed)
+        other = [] if wrong else [part for part in SUMMED if self._summed[part] != there[part]]
+        if not wrong and not other:
             yield Check(OK, f"findings: {self.manifest['findings']:,}, the same when the captures are scanned again")
-        elif tool == here:
+            yield Check(OK, f"summary: the same {' and '.join(SUMMED)}")
+        if wrong and tool == here:
             yield Check(DIFFERS, f"findings {_some(wrong)}: not what a scan finds")
-        else:
-            yield Check(NOTE, f"findings {_some(wrong)}: this version finds something else")
+        elif wrong:
+            yield Check(UNCHECKED, f"findings {_some(wrong)}: this version finds something else")
+        if other:
+            yield Check(DIFFERS if tool == here else UNCHECKED, f"summary: other {' and '.join(other)}")
+        if any(self._made_with(name) for name in OPERATOR):
+            yield Check(NOTE, "network, home operator, bearer and recipient are not compared: they were the operator's")
 
     def _compared(self) -> Iterator[tuple[int, bool]]:
         """Number of each finding, and whether the scan gives the same at its place."""
@@ -190,26 +226,35 @@ class Verification:
         batches = series(paths, losses, self._on_bytes)
         reading = Reading(batches, losses, responses=settings.responses, bodies=settings.bodies)
         scan = Scan(reading, paths, settings, self._concealer)
-        seen: dict[int, tuple[int, list[str]]] = {}
+        seen: dict[int, tuple[list[tuple[int, int]], list[str]]] = {}
 
         def watch(message: Message, match: Match, leak: Leak) -> None:
-            seen[id(leak)] = numbers[message.origin.capture], excerpt(message, match, leak)
+            ends = (numbers[message.begins_in], leak.frame), (numbers[message.origin.capture], leak.frame_end)
+            seen[id(leak)] = list(dict.fromkeys(ends)), excerpt(message, match, leak)
 
         def leaks() -> Iterator[Leak]:
             yield from scan.leaks()
             yield from scan.rest()
 
         scan.watch = watch
+        number = 0
         for number, (finding, leak) in enumerate(zip_longest(self._findings(), leaks()), 1):
             if leak is None or finding is None:
                 yield number, False
                 continue
-            capture, lines = seen.pop(id(leak))
+            ends, lines = seen.pop(id(leak))
             again = json.loads(json.dumps(leak_object(leak)))
-            keys = (*COMPARED, *KEYED) if self._keyed else COMPARED
-            same = all(again[key] == finding.get(key) for key in keys)
-            sha256 = self.manifest["captures"][capture]["sha256"]
-            yield number, same and (sha256, lines) == (finding["capture_sha256"], finding["excerpt"])
+            same = again.keys() | OWN == finding.keys() and all(again[key] == finding[key] for key in self._keys())
+            frames = [(frame["capture"], frame["frame"]) for frame in finding["frames"]]
+            yield number, same and (ends, lines) == (frames, finding["excerpt"])
+        if number != self.manifest["findings"]:
+            yield number + 1, False
+        self._summed = _summed(scan.summary.to_dict(), self._keyed)
+
+    def _keys(self) -> tuple[str, ...]:
+        """What of a finding is compared."""
+        operator = () if any(self._made_with(name) for name in OPERATOR) else ATTRIBUTED
+        return (*COMPARED, *operator, *(KEYED if self._keyed else ()))
 
     def _made_with(self, setting: str) -> Any:
         return self.manifest["settings"].get(setting)
@@ -232,76 +277,18 @@ class Verification:
         yield from findings(self._folder)
 
 
-def read_manifest(folder: Folder) -> Json:
-    """The manifest, with everything in it that is needed. Raises FileMistake."""
-    where = f"{folder.path}/{MANIFEST}"
-    with folder.open(MANIFEST) as file:
-        data = file.read(MAX_MANIFEST_BYTES + 1)
-    try:
-        made = json.loads(data) if len(data) <= MAX_MANIFEST_BYTES else None
-    except (ValueError, RecursionError) as error:
-        raise FileMistake(where, "", "no JSON") from error
-    if not isinstance(made, dict) or made.get("type") != KIND:
-        raise FileMistake(where, "type", f"{KIND!r} is needed here")
-    if made.get("schema") != SCHEMA:
-        raise FileMistake(where, "schema", f"this version reads schema {SCHEMA}")
-    for key, right in _SHAPE.items():
-        if not right(made.get(key)):
-            raise FileMistake(where, key, "missing, or of another form")
-    return made
-
-
-def findings(folder: Folder) -> Iterator[Json]:
-    """The findings, one by one. Raises FileMistake."""
-    where = f"{folder.path}/{FINDINGS}"
-    with folder.open(FINDINGS) as file:
-        for number in range(1, 1 << 62):
-            line = file.readline(MAX_LINE_BYTES)
-            if not line:
-                return
-            try:
-                made = json.loads(line)
-                right = (
-                    made["finding"] == number and _frames_right(made["frames"]) and isinstance(made["excerpt"], list)
-                )
-            except (ValueError, RecursionError, KeyError, TypeError) as error:
-                raise FileMistake(where, f"line {number}", "no finding") from error
-            if not right:
-                raise FileMistake(where, f"line {number}", "no finding")
-            yield made
-
-
-def _frames_right(frames: object) -> bool:
-    return isinstance(frames, list) and all(
-        isinstance(frame, dict) and all(type(frame.get(key)) is int and 0 <= frame[key] < 1 << 62 for key in _NUMBERS)
-        for frame in frames
-    )
-
-
 def _some(numbers: list[int], most: int = 10) -> str:
     shown = ", ".join(map(str, numbers[:most]))
     return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most:,} more"
 
 
-def _are(values: object, form: Callable[[Any], bool]) -> bool:
-    return isinstance(values, list) and all(map(form, values))
-
-
-def _is_sum(value: object) -> bool:
-    return isinstance(value, dict) and type(value.get("size")) is int and isinstance(value.get("sha256"), str)
-
-
-_NUMBERS = ("capture", "frame")
-_SHAPE: dict[str, Callable[[Any], bool]] = {
-    "tool": lambda value: isinstance(value, dict) and {"name", "version", "catalogue"} <= value.keys(),
-    "key_id": lambda value: isinstance(value, str),
-    "values": lambda value: value in ("masked", "shown"),
-    "settings": lambda value: (
-        isinstance(value, dict)
-        and value.get("min_confidence") in CONFIDENCES
-        and all(value.get(key) is None or isinstance(value[key], str) for key in ("since", "until"))
-    ),
-    "captures": lambda value: _are(value, lambda one: _is_sum(one) and isinstance(one.get("name"), str)),
-    "findings": lambda value: type(value) is int,
-    "files": lambda value: isinstance(value, dict) and all(map(_is_sum, value.values())),
-}
+def _summed(summary: Json, keyed: bool) -> Json:
+    """What is compared of a summary."""
+    made: Json = {}
+    for part, keys in SUMMED.items():
+        row = summary.get(part)
+        made[part] = {key: row.get(key) for key in keys} if isinstance(row, dict) else None
+    total = summary.get("total")
+    if isinstance(total, dict) and (keyed or not total.get("estimated")):
+        made["total"] |= {key: total.get(key) for key in COUNTED}
+    return made

@@ -172,9 +172,9 @@ def _scan(unit: Unit, file: BinaryIO) -> bool:
     losses = Losses()
     batches = [joined(names, losses) for names in unit.series]
     reading = Reading(batches, losses, sieve, settings.responses, settings.bodies)
-    scan = Scan(reading, unit.names, settings, concealer)
-    writing = Writing(file, concealer.seal_key(), unit.name)
     gate, whole = Gate(), False
+    scan = Scan(reading, unit.names, settings, concealer, gate)
+    writing = Writing(file, concealer.seal_key(), unit.name)
     with contextlib.suppress(Interrupted), gate.interruptible():
         for leak in scan.leaks():
             with gate.closed():

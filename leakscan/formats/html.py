@@ -22,6 +22,7 @@ from leakscan.formats import charts
 from leakscan.formats.rows import MAX_WORST, Json, Worst
 from leakscan.formats.sections import between, coverage, losses
 from leakscan.formats.words import (
+    MEANINGS,
     ORIGINS,
     carrier,
     counted,
@@ -143,6 +144,11 @@ def _view(run: Json, summary: Json) -> dict[str, Any]:
         "verdict": verdict,
         "outcome": summary["outcome"],
         "sentence": rest[:1].upper() + rest[1:],
+        "meanings": [
+            (label(kind)[:1].upper() + label(kind)[1:], MEANINGS[kind])
+            for kind in counted(summary)["identifiers"]
+            if kind in MEANINGS
+        ],
         "figures": _figures(summary),
         "judged": judged(summary),
         "leaky": leaky,

@@ -26,6 +26,7 @@ from leakscan.formats.words import (
     label,
     leaks_outside,
     listed,
+    meant,
     number,
     people,
     people_in_words,
@@ -218,7 +219,7 @@ def _kinds(summary: Json) -> list[tuple[str, ...]]:
     row = counted(summary)
     return [
         (
-            label(kind["identifier"]),
+            meant(kind["identifier"]),
             number(row["identifiers"][kind["identifier"]]),
             number(leaks_outside(kind) if row is summary["outside"] else kind["leaks"]),
             kind["severity"],

@@ -26,6 +26,21 @@ LABELS = {
     "wifi": "Wi-Fi",
     "unknown": "unknown bearer",
 }
+#: What a kind is, for whoever does not know its name.
+MEANINGS = {
+    "msisdn": "the subscriber's phone number",
+    "imsi": "the number by which networks know the SIM card",
+    "imei": "the serial number of the phone",
+    "iccid": "the serial number of the SIM card",
+    "meid_esn": "the serial number of the phone",
+    "subscriber_token": "a code that stands for the subscriber",
+    "device_id": "a code that stands for the device",
+    "advertising_id": "a code by which advertisers know the device",
+    "cell_location": "the radio cell, and so where the phone was",
+    "mac": "the hardware number of the device",
+    "private_ip": "the phone's address within its network",
+    "charging": "the number of a charging record",
+}
 #: What the policy says of a recipient, the worst first.
 VERDICTS = {
     "not-allowed": "not allowed",
@@ -46,6 +61,11 @@ MAX_IN_SENTENCE = 3
 
 def label(word: str) -> str:
     return LABELS.get(word, word.replace("_", " "))
+
+
+def meant(word: str) -> str:
+    """A label with what it means."""
+    return f"{label(word)} ({MEANINGS[word]})" if word in MEANINGS else label(word)
 
 
 def number(count: int) -> str:

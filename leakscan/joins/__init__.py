@@ -4,7 +4,8 @@ Captures may come in any order and any split, so nothing is settled before the s
 
 - a leak below the highest confidence is confirmed if its value is confirmed elsewhere: a website passed it on;
 - one of unknown bearer is local if its client is somebody's neighbour, and nothing of that client says cellular;
-- one of no known network has that of other leaks that came through the same gateway;
+- one of no known network has that of other leaks that came through the same gateway; or, where none is known, that of
+  the gateway's subscribers, if nearly all have the same home operator;
 - a name is consistent with injection if its values follow clients (origin.py), and a name that nobody knows is a
   tracker if they do (trackers.py).
 
@@ -14,6 +15,7 @@ below, which keep what has the smallest hashes. It merges: commutative and assoc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -35,6 +37,11 @@ MAX_CONFIRMED = 65_536
 #: Clients whose bearer is told by what else is seen of them, and gateways that are known by what they add.
 MAX_CLIENTS = 16_384
 MAX_GATEWAYS = 1024
+#: Subscribers of a gateway whose home operators are asked, those of the smallest hash: a sample. So many at least, and
+#: so great a share of them, have the operator whose gateway it is; numbers are ported, virtual operators are guests.
+MAX_SUBSCRIBERS = 64
+MIN_SUBSCRIBERS, MOST_SUBSCRIBERS = 3, 0.75
+KINDS_OF_SUBSCRIBERS = ("imsi", "msisdn")
 #: Names of which it is known where and with what their values were seen.
 MAX_SPREADS = 256
 #: Names that no catalogue knows, watched for whether they are trackers.
@@ -79,14 +86,45 @@ class _Client:
             self.requests[network] = self.requests.get(network, 0) + count
 
 
-class _Gateway:
-    """The network of a gateway, as far as there is one only."""
+class _Subscriber:
+    """The home operator of one subscriber of a gateway."""
 
-    __slots__ = ("network", "networks")
+    __slots__ = ("home",)
+
+    def __init__(self) -> None:
+        self.home: tuple[str, CarrierKey] | None = None  # by which kind of identifier
+
+    def learn(self, home: tuple[str, CarrierKey]) -> None:
+        self.home = home if self.home is None else min(self.home, home, key=str)
+
+    def merge(self, other: _Subscriber) -> None:
+        if other.home is not None:
+            self.learn(other.home)
+
+
+class _Gateway:
+    """The network of a gateway, as far as there is one only; and whose subscribers it serves."""
+
+    __slots__ = ("network", "networks", "subscribers")
 
     def __init__(self) -> None:
         self.network: CarrierKey | None = None
         self.networks = 0  # 2: more than one
+        self.subscribers: Bounded[int, _Subscriber] = Bounded(MAX_SUBSCRIBERS, _Subscriber, int)
+
+    def named(self) -> Carrier | None:
+        """The network, with why."""
+        if self.networks:
+            return None if self.network is None else Carrier(*self.network, BY_GATEWAY)
+        homes = Counter(row.home for _, row in self.subscribers if row.home is not None)
+        for kind in KINDS_OF_SUBSCRIBERS:
+            known = {home: count for (by, home), count in homes.items() if by == kind}
+            home, most = max(known.items(), key=lambda item: item[1], default=(None, 0))
+            if home is not None and most >= MIN_SUBSCRIBERS and most >= MOST_SUBSCRIBERS * sum(known.values()):
+                return Carrier(
+                    *home, (f"gateway: {most} of {sum(known.values())} subscribers seen are this operator's",)
+                )
+        return None
 
     def learn(self, network: CarrierKey) -> None:
         if network != self.network and self.networks < 2:
@@ -98,6 +136,7 @@ class _Gateway:
             self.learn(other.network)
         elif other.networks:
             self.networks, self.network = 2, None
+        self.subscribers.merge(other.subscribers)
 
 
 class Joins:
@@ -133,8 +172,12 @@ class Joins:
         leak, around = seen.leak, seen.around
         if manner is not None:
             self._spreads.at(NameKey(leak.rule, leak.place, clip(leak.name.lower()))).add(seen.value, manner)
-        if leak.network is not None and around.gateway:
-            self._gateways.at(around.gateway).learn(carrier_key(leak.network))
+        if around.gateway:
+            gateway = self._gateways.at(around.gateway)
+            if leak.network is not None:
+                gateway.learn(carrier_key(leak.network))
+            elif leak.home_operator is not None and leak.identifier in KINDS_OF_SUBSCRIBERS and manner is not None:
+                gateway.subscribers.at(seen.value).learn((leak.identifier, carrier_key(leak.home_operator)))
         if leak.confidence == CONFIRMED and leak.identifier in PERSONAL:
             self._confirmed.add(seen.value)
 
@@ -183,8 +226,8 @@ class Joins:
         if leak.bearer == UNKNOWN and self._is_local(around.client):
             leak = replace(leak, bearer=WIFI)
         gateway = self._gateways.rows.get(around.gateway) if leak.network is None else None
-        if gateway is not None and gateway.network is not None:
-            leak = replace(leak, network=Carrier(*gateway.network, BY_GATEWAY))
+        if gateway is not None and (network := gateway.named()) is not None:
+            leak = replace(leak, network=network)
         return seen._replace(leak=leak)
 
     def raised_requests(self, last: Iterable[int]) -> int:
@@ -214,7 +257,7 @@ class Joins:
     def miscounted(self) -> int:
         """Leaks that could not wait for what there is by now."""
         there = (FOR_ITS_VALUE if len(self._confirmed) else 0) | (FOR_NEIGHBOURS if len(self.neighbours) else 0)
-        there |= FOR_ITS_GATEWAY if any(gateway.network is not None for _, gateway in self._gateways) else 0
+        there |= FOR_ITS_GATEWAY if any(gateway.named() is not None for _, gateway in self._gateways) else 0
         return sum(count for reasons, count in self._given_up.items() if reasons & there)
 
     def _is_local(self, client: int) -> bool:

@@ -2,12 +2,12 @@
 edited.
 
 In: the payload of every TCP segment, in capture order. Out: for a body in which a needle stands, edits that drop all
-of its frames, and its place among `found`; a compressed body of another length would be another capture. Bodies that
-cannot be looked into are counted. State: for each direction that speaks HTTP/1 where it is in its messages, for at
-most MAX_STREAMS directions; segments that come too early (MAX_HELD); a head of MAX_HEAD_BYTES; of one body
-MAX_BODY_BYTES inflated, at most MAX_RATIO times what was sent, and the numbers of at most MAX_FRAMES frames; the last
-MAX_COPIES segments that were sent again, and the last MAX_TAINTED places of bodies with needles, for what is sent
-again after them.
+of its frames, and its place among `found`; a compressed body of another length would be another capture. So is a
+needle that says how long a body or a chunk is. Bodies that cannot be looked into are counted. State: for each direction
+that speaks HTTP/1 where it is in its messages, for at most MAX_STREAMS directions; segments that come too early
+(MAX_HELD); a head of MAX_HEAD_BYTES; of one body MAX_BODY_BYTES inflated, at most MAX_RATIO times what was sent, and
+the numbers of at most MAX_FRAMES frames; the last MAX_COPIES segments that were sent again, and the last MAX_TAINTED
+places of bodies with needles, for what is sent again after them.
 """
 
 from __future__ import annotations
@@ -175,7 +175,9 @@ class Bodies:
                 stream.mode = HEAD
             first = False
             if stream.mode == HEAD:
-                data = self._head(stream, data)
+                if len(stream.frames) < MAX_FRAMES:
+                    stream.frames.append(source)
+                data = yield from self._head(stream, data)
                 continue
             if not stream.frames or stream.frames[-1] != source:
                 if stream.tainted:
@@ -185,7 +187,7 @@ class Bodies:
                     stream.frames.append(source)
             data = yield from self._body(stream, data)
 
-    def _head(self, stream: _Stream, data: bytes) -> bytes:
+    def _head(self, stream: _Stream, data: bytes) -> Generator[Edit, None, bytes]:
         """The head as far as it is there; gives what is behind it."""
         before = len(stream.head)
         joined = stream.head + data
@@ -197,6 +199,7 @@ class Bodies:
             return b""
         fields = {name.lower(): value.strip().lower() for name, value in _HEADER.findall(joined[: end.end()])}
         is_answer, no_body = joined[:5] == b"HTTP/", _NO_BODY.match(joined)
+        frames = stream.frames
         stream.begin()
         length = fields.get(b"content-length", b"")
         if b"chunked" in fields.get(b"transfer-encoding", b""):
@@ -214,6 +217,10 @@ class Bodies:
             stream.begin()
         rest = joined[end.end() :]
         stream.begun = (stream.next - len(rest)) % _WRAP
+        if self._needles.search(length):
+            stream.begun = (stream.begun - end.end()) % _WRAP
+            stream.frames = list(dict.fromkeys(frames))
+            yield from self._taint(stream, "the length of a body, which would become another")
         return rest
 
     def _body(self, stream: _Stream, data: bytes) -> Generator[Edit, None, bytes]:
@@ -244,6 +251,8 @@ class Bodies:
             if b"\n" in stream.head or len(stream.head) > 4096:
                 stream.begin()
             return b""
+        if self._needles.search(line[1]):
+            yield from self._taint(stream, "the length of a chunk, which would become another")
         rest = (stream.head + data)[line.end() :]
         stream.head, stream.left, stream.mode = b"", int(line[1], 16), CHUNK
         if not stream.left:

@@ -1,8 +1,8 @@
 """What is to be replaced: every identifier in the requests of a capture, with the text of the fields it stands in.
 
-In: request heads with their matches. Out: identities, and fields with what is around them. State: at most
-MAX_IDENTITIES identities, MAX_FIELDS different texts and MAX_CLIENTS addresses; more are TooMany: a copy that leaves
-some out is none.
+In: request heads with their matches. Out: identities, fields with what is around them, and values that were torn.
+State: at most MAX_IDENTITIES identities, MAX_FIELDS different texts and MAX_CLIENTS addresses; more are TooMany: a copy
+that leaves some out is none.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from leakscan.detectors.catalogue import Catalogue
 from leakscan.fields import MAX_VALUE_CHARS
 from leakscan.model import Field, Head, Match, Message
 from leakscan.redaction.fakes import Identity
@@ -43,6 +44,13 @@ class Context(NamedTuple):
     after: bytes
 
 
+class Torn(NamedTuple):
+    """A value of which the capture holds only the beginning, and what stands before it, back to its name."""
+
+    before: bytes
+    value: bytes
+
+
 @dataclass(slots=True)
 class Found:
     """One text under one name, and the identities in it."""
@@ -65,22 +73,35 @@ class Findings:
 
     def __init__(self) -> None:
         self.identities: dict[Identity, int] = {}  # in the order of their first request; how often
+        self.first: dict[Identity, int] = {}  # the frame of that
         self.fields: dict[Field, Found] = {}
+        self.torn: dict[Torn, None] = {}
+        self.requests = 0
         self.clients: dict[str, None] = {}
         self.servers: dict[str, None] = {}
 
     def meet(self, client: str, server: str) -> None:
         """The ends of any request."""
+        self.requests += 1
         self.clients.setdefault(client)
         self.servers.setdefault(server)
         if max(len(self.clients), len(self.servers)) > MAX_CLIENTS:
             raise TooMany(f"more than {MAX_CLIENTS:,} addresses: cut the capture into pieces (editcap -c)")
+
+    def tear(self, raw: bytes, catalogue: Catalogue) -> None:
+        """A head that was cut: what stands at its end under a name that the catalogue knows."""
+        one = torn(raw, catalogue)
+        if one is not None:
+            self.torn.setdefault(one)
+        if len(self.torn) > MAX_FIELDS:
+            raise TooMany(f"more than {MAX_FIELDS:,} heads that were cut: cut the capture into pieces (editcap -c)")
 
     def add(self, head: Head, message: Message, matches: Sequence[Match]) -> None:
         """One request in which something was found."""
         for whole in matches:
             identity = Identity(whole.identifier, whole.normal)
             self.identities[identity] = self.identities.get(identity, 0) + 1
+            self.first.setdefault(identity, message.frame)
             match = _part(whole)
             if match is None:
                 continue
@@ -94,6 +115,28 @@ class Findings:
                 found.contexts.update(contexts(raw, match.field))
         if len(self.identities) > MAX_IDENTITIES or len(self.fields) > MAX_FIELDS:
             raise TooMany(f"more than {MAX_IDENTITIES:,} identifiers: cut the capture into pieces (editcap -c)")
+
+
+def torn(raw: bytes, catalogue: Catalogue) -> Torn | None:
+    """The value that a head which was cut ends with, where its name says that it is somebody's."""
+    begins = raw.rfind(b"\n") + 1
+    line = raw[begins:]
+    if not begins:
+        place, piece = "query", re.split(rb"[&;]", line.partition(b"?")[2])[-1]
+        name, _, value = piece.partition(b"=")
+    elif line[:7].lower() == b"cookie:":
+        place, piece = "cookie", line.rpartition(b";")[2] if b";" in line else line[7:]
+        name, _, value = piece.partition(b"=")
+    else:
+        place = "header"
+        name, _, value = line.partition(b":")
+    value = value.lstrip(b" \t")
+    if not value or len(value) > MAX_TEXT_CHARS or (place == "query" and b" " in value):
+        return None
+    known = catalogue.lookup(name.strip(b" \t").decode("latin-1"))
+    if not any(place in one.places and one.identifier in EVERYWHERE for one in known):
+        return None
+    return Torn(raw[max(0, raw.rfind(name, 0, len(raw) - len(value)) - 1) : len(raw) - len(value)], value)
 
 
 def _part(match: Match) -> Match | None:

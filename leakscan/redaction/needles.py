@@ -101,6 +101,9 @@ class Needles:
     def __len__(self) -> int:
         return len(self._known)
 
+    def __iter__(self) -> Iterator[Needle]:
+        return (needle for needles in self._by_key.values() for needle in needles)
+
     def search(self, data: bytes | bytearray | memoryview) -> list[Hit]:
         """Every place in `data` where a needle stands, by position, the longest first among those that begin
         together."""

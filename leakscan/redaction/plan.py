@@ -48,6 +48,7 @@ class Refusal:
 @dataclass(slots=True)
 class Plan:
     needles: Needles = field(default_factory=Needles)
+    torn: list[tuple[bytes, bytes]] = field(default_factory=list)  # sought only where the capture knows no more
     refused: list[Refusal] = field(default_factory=list)
     originals: set[Identity] = field(default_factory=set)
     fakes: set[Identity] = field(default_factory=set)
@@ -79,6 +80,10 @@ def plan(findings: Findings, key: bytes, addresses: Addresses | None = None, sai
     everything = _with_pairs(made.needles, pairs)
     for pair in pairs:
         made.needles.add(pair.old, _swept(pair.new, everything), pair.anchor_end)
+    made.torn = [
+        (before + value, before + scrambled_like(value.decode("latin-1"), key.hex()).encode("latin-1"))
+        for before, value in findings.torn
+    ]
     return made
 
 

@@ -13,12 +13,15 @@ from typing import NamedTuple
 from leakscan.redaction.bodies import Bodies, Source
 from leakscan.redaction.edits import Edit
 from leakscan.redaction.fragmented import Packet
+from leakscan.redaction.located import Located, Run
 from leakscan.redaction.needles import Hit, Needles
+from leakscan.redaction.parts import Parts
 from leakscan.redaction.records import Piece
 from leakscan.redaction.streams import Streams
-from leakscan.redaction.tracing import Tracer
+from leakscan.redaction.tracing import Layer, Tracer
 
 GROUP_BYTES = 1 << 20  # pieces searched at once
+MAX_CONFLICTS = 20
 _SYN, _MORE_OR_OFFSET = 2, 0x3FFF
 _TCP_HEADER = struct.Struct("!4sI4xBB")
 
@@ -36,11 +39,14 @@ class Plain(NamedTuple):
 class Search:
     """One pass over a capture."""
 
-    def __init__(self, needles: Needles) -> None:
+    def __init__(self, needles: Needles, parts: Parts | None = None) -> None:
+        """Without `parts` only whole needles are sought."""
         self._needles = needles
-        self._streams = Streams(needles)
+        self._parts = parts
+        self._streams = Streams(needles, parts)
         self._tracer = Tracer()
         self.bodies = Bodies(needles)
+        self.conflicts: list[int] = []  # the first frames that say something else than others in the same place
 
     def edits(self, pieces: Iterable[Piece]) -> Iterator[Edit]:
         """Every edit that the capture needs; the pieces are numbered as they come."""
@@ -53,6 +59,7 @@ class Search:
                 yield from self._group(first, group)
                 first, size, group = first + len(group), 0, []
         yield from self._group(first, group)
+        yield from self._lost(self._tracer.end())
         yield from self._streams.end()
         yield from self.bodies.end()
 
@@ -72,7 +79,10 @@ class Search:
             for one in own:
                 yield Edit(number, one.start, one.new, one.size, len(one.needle.old))
             if piece.frame:
+                before = self._streams.conflicts
                 yield from self._frame(number, piece, own)
+                if self._streams.conflicts > before and len(self.conflicts) < MAX_CONFLICTS:
+                    self.conflicts.append(piece.frame)
 
     def _frame(self, number: int, piece: Piece, hits: list[Hit]) -> Iterator[Edit]:
         """The segments in a frame go on into their streams."""
@@ -87,6 +97,11 @@ class Search:
             return
         frame = piece.data[piece.start : piece.start + size]
         traced = self._tracer.trace(frame, piece.wire - piece.fcs, piece.link, number, piece.start)
+        if not traced.segments:
+            yield from self._datagram(traced.layers)
+            if size < piece.wire - piece.fcs:
+                yield from self._snapped(Located.of(frame, (Run(0, number, piece.start),)))
+        yield from self._lost(traced.lost)
         for segment in traced.segments:
             key, seq, flags, payload = bytes(segment.key), segment.seq, segment.flags, segment.payload
             if flags & _SYN:
@@ -107,6 +122,34 @@ class Search:
                 numbers = tuple(dict.fromkeys(run.frame for run in runs if run.frame is not None))
                 yield from self.bodies.feed(key, seq % (1 << 32), bytes(payload), Source(numbers, piece.frame))
 
+    def _datagram(self, layers: list[Layer]) -> Iterator[Edit]:
+        """What is no TCP and came in fragments: the outermost layer that was put together."""
+        whole = next((one.data for one in layers if len(one.data.runs) > 1 and not one.first_fragment), None)
+        if whole is not None:
+            packet = Packet(whole, layers)
+            for hit in self._needles.search(bytes(whole)):
+                packet.edit(hit.start, hit.new, hit.size, len(hit.needle.old))
+            yield from packet.finish()
+
+    def _lost(self, runs: Iterable[Located]) -> Iterator[Edit]:
+        """Fragments whose others did not come."""
+        for run in runs:
+            for hit in self._needles.search(bytes(run)) if len(run.runs) > 1 else ():
+                yield from _placed(run, hit.start, hit.new, hit.size)
+            yield from self._snapped(run)
+            part = self._parts.at_start(bytes(run[: self._parts.reach])) if self._parts is not None else None
+            if part is not None and part.old != part.new:
+                yield from _placed(run, 0, part.new, len(part.old))
+
+    def _snapped(self, run: Located) -> Iterator[Edit]:
+        """Bytes of which the rest was not captured."""
+        if self._parts is None:
+            return
+        first = max(0, len(run) - self._parts.reach)
+        part = self._parts.at_end(bytes(run[first:]))
+        if part is not None and part.old != part.new:
+            yield from _placed(run, first + part.start, part.new, len(part.old))
+
     def _segment(
         self, key: bytes, seq: int, number: int, piece: Piece, start: int, end: int, hits: list[Hit]
     ) -> Iterator[Edit]:
@@ -115,6 +158,13 @@ class Search:
         whole = [hit._replace(start=hit.start - start) for hit in hits if start <= hit.start and hit.end <= end]
         yield from self._streams.feed(key, seq % (1 << 32), data, number, start, whole)
         yield from self.bodies.feed(key, seq % (1 << 32), data, Source((number,), piece.frame))
+
+
+def _placed(data: Located, start: int, new: bytes | None, size: int) -> Iterator[Edit]:
+    """Bytes of `data` that become others, in the frames in which they stand."""
+    for low, high, piece, offset in data.places(start, start + size):
+        if piece is not None:
+            yield Edit(piece, offset, None if new is None else new[low - start : high - start], high - low, size)
 
 
 def _may_change(piece: Piece, hit: Hit) -> bool:

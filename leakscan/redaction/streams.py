@@ -1,16 +1,20 @@
-"""Needles that segments, or fragments, have cut in two; and copies of pieces of them that are sent again.
+"""Needles that segments, or fragments, have cut in two; copies of pieces of them that are sent again; and parts of
+needles of which the rest was not captured.
 
 In: the payload of every TCP segment, of every direction, in capture order, with what the needles found in it. Out:
 edits of frames. A needle that is whole in one frame is the caller's to find, there and in every copy; here are those
-that begin in one segment and end in another, whatever came between them.
+that begin in one segment and end in another, whatever came between them. Where copies of the same bytes differ, needles
+are sought in what the first ones say and in what the last ones say, and replaced byte by byte where they stand.
 
-State: of each direction the last segments (MAX_PIECES, MAX_PIECE_BYTES) and the last needles (MAX_HITS), of at most
-MAX_STREAMS directions and MAX_BYTES in all; the direction that was quiet longest is given up first. So a copy of half a
-needle is known as long as the direction is; one that comes later is searched, and the copy is checked at the end.
+State: of each direction the last segments (MAX_PIECES, MAX_PIECE_BYTES), the last needles (MAX_HITS) and what was
+captured (MAX_RANGES), of at most MAX_STREAMS directions and MAX_BYTES in all; the direction that was quiet longest is
+given up first. So a copy of half a needle is known as long as the direction is; one that comes later is searched, and
+the copy is checked at the end. A hole is one when half as many segments came behind it.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -19,11 +23,13 @@ from typing import NamedTuple
 from leakscan.redaction.edits import Edit
 from leakscan.redaction.fragmented import Packet
 from leakscan.redaction.needles import Hit, Needles
+from leakscan.redaction.parts import Parts
 
 MAX_STREAMS = 1 << 16
 MAX_PIECES = 64
 MAX_PIECE_BYTES = 256 << 10
 MAX_HITS = 256
+MAX_RANGES = 64
 MAX_BYTES = 64 << 20
 MAX_APART = 1 << 26  # a segment further from the last one belongs to another connection
 _WRAP = 1 << 32
@@ -48,10 +54,11 @@ class _Known(NamedTuple):
     start: int
     old: bytes
     new: bytes | None
+    mixed: bool = False  # of copies that differ: it is where its bytes are, one by one
 
 
 class _Stream:
-    __slots__ = ("base", "held", "hits", "last", "order", "pieces")
+    __slots__ = ("base", "captured", "held", "hits", "last", "looked", "order", "overlaps", "pieces")
 
     def __init__(self, seq: int) -> None:
         self.base = seq
@@ -60,15 +67,34 @@ class _Stream:
         self.order: list[Piece] = []  # by arrival: the first that has a byte is believed
         self.held = 0
         self.hits: list[_Known] = []
+        self.captured: list[tuple[int, int]] = []  # disjoint, sorted
+        self.overlaps = False  # some bytes were sent twice
+        self.looked = 0  # of the pieces in `order`, how many were looked at for parts
+
+    def cover(self, start: int, end: int) -> None:
+        """These bytes were captured."""
+        ranges = self.captured
+        if ranges and start == ranges[-1][1]:
+            ranges[-1] = ranges[-1][0], end
+            return
+        touched = [one for one in ranges if one[0] <= end and start <= one[1]]
+        self.overlaps = self.overlaps or any(low < end and start < high for low, high in touched)
+        joined = min([start, *(low for low, _ in touched)]), max([end, *(high for _, high in touched)])
+        self.captured = sorted([joined, *(one for one in ranges if one not in touched)])[-MAX_RANGES:]
+
+    def has(self, position: int) -> bool:
+        return any(low <= position < high for low, high in self.captured)
 
 
 class Streams:
-    """The directions of one capture."""
+    """The directions of one capture. Without `parts` only whole needles are sought."""
 
-    def __init__(self, needles: Needles) -> None:
+    def __init__(self, needles: Needles, parts: Parts | None = None) -> None:
         self._needles = needles
+        self._parts = parts
         self._streams: OrderedDict[bytes, _Stream] = OrderedDict()
         self._held = 0
+        self.conflicts = 0  # segments that say something else than others in the same place
 
     def open(self, key: bytes, seq: int) -> Iterator[Edit]:
         """A SYN: the first byte behind it is `seq`. Another connection, unless it is sent again or comes late."""
@@ -94,6 +120,7 @@ class Streams:
         self._streams.move_to_end(key)
         stream.last += (seq - stream.base - stream.last + _WRAP // 2) % _WRAP - _WRAP // 2
         piece = Piece(stream.last, data, source, offset)
+        stream.cover(piece.start, piece.end)
         for known in stream.hits:
             if known.start < piece.end and piece.start < known.start + len(known.old):
                 yield from self._apply(piece, known)
@@ -102,11 +129,12 @@ class Streams:
             self._know(stream, known)
             for other in _over(stream, known.start, known.start + len(known.old)):
                 yield from self._apply(other, known)
-        for known in self._seams(stream, piece):
+        insort(stream.pieces, piece, key=_start)
+        stream.order.append(piece)
+        for known in self._views(stream, piece) if stream.overlaps else self._seams(stream, piece):
             self._know(stream, known)
-            for other in [*_over(stream, known.start, known.start + len(known.old)), piece]:
-                if known.start < other.end and other.start < known.start + len(known.old):
-                    yield from self._apply(other, known)
+            for other in _over(stream, known.start, known.start + len(known.old)):
+                yield from self._apply(other, known)
         yield from self._hold(stream, piece)
 
     def end(self) -> Iterator[Edit]:
@@ -117,15 +145,20 @@ class Streams:
     def _forget(self, key: bytes) -> Iterator[Edit]:
         stream = self._streams.pop(key)
         self._held -= stream.held
+        for piece in stream.order[stream.looked :]:
+            yield from self._edges(stream, piece)
         for piece in stream.order:
             yield from _finished(piece)
 
     def _hold(self, stream: _Stream, piece: Piece) -> Iterator[Edit]:
-        insort(stream.pieces, piece, key=_start)
-        stream.order.append(piece)
         stream.held += len(piece.data)
         self._held += len(piece.data)
+        while len(stream.order) - stream.looked > MAX_PIECES // 2:
+            yield from self._look(stream)
         while len(stream.order) > MAX_PIECES or stream.held > MAX_PIECE_BYTES:
+            if not stream.looked:
+                yield from self._look(stream)
+            stream.looked -= 1
             oldest = stream.order.pop(0)
             at = bisect_left(stream.pieces, oldest.start, key=_start)
             while stream.pieces[at] is not oldest:
@@ -137,6 +170,30 @@ class Streams:
         while self._held > MAX_BYTES or len(self._streams) > MAX_STREAMS:
             yield from self._forget(next(iter(self._streams)))
 
+    def _look(self, stream: _Stream) -> Iterator[Edit]:
+        """At the next piece, for parts."""
+        stream.looked += 1
+        yield from self._edges(stream, stream.order[stream.looked - 1])
+
+    def _edges(self, stream: _Stream, piece: Piece) -> Iterator[Edit]:
+        """Parts of needles where what was captured begins, or ends."""
+        parts = self._parts
+        if parts is None or not parts.reach:
+            return
+        found: list[_Known] = []
+        if not stream.has(piece.end):
+            data = self._beside(stream, piece.end, -parts.reach)
+            if part := parts.at_end(data):
+                found.append(_Known(piece.end - len(data) + part.start, part.old, part.new))
+        if not stream.has(piece.start - 1):
+            part = parts.at_start(self._beside(stream, piece.start, parts.reach))
+            found += [_Known(piece.start, part.old, part.new)] if part else []
+        for known in found:
+            if known.old != known.new:
+                self._know(stream, known)
+                for other in _over(stream, known.start, known.start + len(known.old)):
+                    yield from self._apply(other, known)
+
     @staticmethod
     def _know(stream: _Stream, known: _Known) -> None:
         stream.hits.append(known)
@@ -146,7 +203,7 @@ class Streams:
     def _seams(self, stream: _Stream, piece: Piece) -> Iterator[_Known]:
         """Needles that begin or end in the piece and are not whole in it."""
         reach = self._needles.longest - 1
-        if reach <= 0 or not stream.pieces:
+        if reach <= 0 or len(stream.pieces) < 2:
             return
         before, after = self._beside(stream, piece.start, -reach), self._beside(stream, piece.end, reach)
         if len(piece.data) <= 2 * reach:
@@ -159,6 +216,24 @@ class Streams:
                 start = first + hit.start
                 if start < piece.start < start + hit.size or start < piece.end < start + hit.size:
                     yield _Known(start, data[hit.start : hit.end], hit.new)
+
+    def _views(self, stream: _Stream, piece: Piece) -> Iterator[_Known]:
+        """The same where bytes were sent twice: in what the first copies say, and in what the last do."""
+        reach = self._needles.longest - 1
+        if reach <= 0:
+            return
+        low, high = piece.start - reach, piece.end + reach
+        pieces = list(_over(stream, low, high))
+        known = set(stream.hits)
+        views = [list(_laid(order, low, high)) for order in (pieces, pieces[::-1])]
+        self.conflicts += views[0] != views[1]
+        for view in views if views[0] != views[1] else views[:1]:
+            for start, data in view:
+                for hit in self._needles.search(data):
+                    found = _Known(start + hit.start, data[hit.start : hit.end], hit.new, True)
+                    if found not in known and found._replace(mixed=False) not in known and not _is_whole(piece, found):
+                        known.add(found)
+                        yield found
 
     def _beside(self, stream: _Stream, position: int, reach: int) -> bytes:
         """Up to `reach` bytes that stand before the position (below zero), or from there on, without a hole."""
@@ -188,19 +263,43 @@ class Streams:
     def _apply(self, piece: Piece, known: _Known) -> Iterator[Edit]:
         """The part of a needle that stands in the piece, if it is the same there."""
         low, high = max(known.start, piece.start), min(known.start + len(known.old), piece.end)
-        here, there = slice(low - piece.start, high - piece.start), slice(low - known.start, high - known.start)
-        if piece.data[here] != known.old[there]:
-            return
-        new = None if known.new is None else known.new[there]
-        if isinstance(piece.source, int):
-            yield Edit(piece.source, piece.offset + here.start, new, high - low, len(known.old))
-        else:
-            piece.source.edit(here.start, new, high - low, len(known.old))
+        here, there = piece.data[low - piece.start : high - piece.start], known.old[low - known.start :]
+        for start, end in _alike(here, there) if known.mixed else [(0, len(here))] if there.startswith(here) else []:
+            at, size = low + start - piece.start, end - start
+            place = low + start - known.start
+            new = None if known.new is None else known.new[place : place + size]
+            if isinstance(piece.source, int):
+                yield Edit(piece.source, piece.offset + at, new, size, len(known.old))
+            else:
+                piece.source.edit(at, new, size, len(known.old))
 
 
 def _finished(piece: Piece) -> Iterator[Edit]:
     if not isinstance(piece.source, int):
         yield from piece.source.finish()
+
+
+def _alike(one: bytes, other: bytes) -> list[tuple[int, int]]:
+    """Where two texts that begin together are the same: beginnings and ends, as far as `one` goes."""
+    same = bytes(here == there for here, there in zip(one, other, strict=False))
+    return [run.span() for run in re.finditer(rb"\x01+", same)]
+
+
+def _laid(pieces: list[Piece], low: int, high: int) -> Iterator[tuple[int, bytes]]:
+    """What stands in [low, high) without holes, where the first of the pieces that has a byte is believed."""
+    data, filled = bytearray(high - low), bytearray(high - low)
+    for piece in reversed(pieces):
+        start, end = max(low, piece.start), min(high, piece.end)
+        data[start - low : end - low] = piece.data[start - piece.start : end - piece.start]
+        filled[start - low : end - low] = b"\1" * (end - start)
+    for run in re.finditer(rb"\x01+", filled):
+        yield low + run.start(), bytes(data[run.start() : run.end()])
+
+
+def _is_whole(piece: Piece, known: _Known) -> bool:
+    """Whether the piece alone holds it."""
+    at = known.start - piece.start
+    return at >= 0 and piece.data[at : at + len(known.old)] == known.old
 
 
 def _over(stream: _Stream, low: int, high: int) -> Iterator[Piece]:

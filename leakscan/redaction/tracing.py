@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from leakscan.decode.fragments import Fragments
+from leakscan.decode.fragments import Fragments, Key
 from leakscan.decode.internet import ip
 from leakscan.decode.links import LINKS
 from leakscan.decode.tunnels import IP_TUNNELS, UDP_TUNNELS
@@ -37,9 +37,27 @@ class Layer(NamedTuple):
 class Traced(NamedTuple):
     segments: list[Segment]  # payload: Located
     layers: list[Layer]
+    lost: list[Located]  # what was captured in a row of packets whose other fragments did not come
 
 
 class _Fragments(Fragments):
+    def __init__(self, losses: Losses, readable: frozenset[int]) -> None:
+        super().__init__(losses, readable)
+        self.lost: list[Located] = []
+
+    def _give_up(self, key: Key, name: str) -> None:
+        row: list[bytes] = []
+        behind = 0
+        for start, data in self._waiting[key].pieces:
+            if row and start != behind:
+                self.lost.append(joined(row))
+                row = []
+            row.append(data)
+            behind = start + len(data)
+        if row:
+            self.lost.append(joined(row))
+        super()._give_up(key, name)
+
     @staticmethod
     def _joined(pieces: list[bytes]) -> bytes:
         return joined(pieces)
@@ -64,16 +82,25 @@ class Tracer:
 
     def __init__(self) -> None:
         self._losses = Losses()
-        fragments = _Fragments(self._losses, frozenset({_TCP, *IP_TUNNELS}))
-        self._walk = _Walk(self._losses, Neighbours(), fragments, IP_TUNNELS, UDP_TUNNELS)
+        self._fragments = _Fragments(self._losses, frozenset({_TCP, *IP_TUNNELS}))
+        self._walk = _Walk(self._losses, Neighbours(), self._fragments, IP_TUNNELS, UDP_TUNNELS)
 
     def trace(self, data: bytes, wire: int, link: int, number: int, base: int = 0) -> Traced:
         """One frame without its check sequence. In all runs `number` stands for it, and offsets count from `base`."""
         layer = LINKS.get(link)
         if layer is None:
-            return Traced([], [])
+            return Traced([], [], [])
         self._walk.layers = []
         self._walk.address = None
         located = Located.of(data, (Run(0, number, base),))
         segments = self._walk.run(layer, located, len(data) < wire, number, 0, _NOWHERE)
-        return Traced(segments, self._walk.layers)
+        return Traced(segments, self._walk.layers, self._given_up())
+
+    def end(self) -> list[Located]:
+        """Nothing more comes: the fragments that still wait."""
+        self._fragments.end()
+        return self._given_up()
+
+    def _given_up(self) -> list[Located]:
+        lost, self._fragments.lost = self._fragments.lost, []
+        return lost

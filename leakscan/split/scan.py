@@ -73,12 +73,12 @@ class SplitScan(Scan):
         _ = settings.catalogue, registrable_domain("www.example")  # tables that all workers need, read once
         concealer = Concealer(settings.pseudonym_key, settings.show_values)
         multipliers = random_multipliers()
-        self._gate = gate
         self._pool = start(Setup(list(names), settings, concealer, multipliers))
         self.divided = Divided(self._pool)
         found = series(names, losses, on_bytes, self.divided.open)
         reading = Reading(found, losses, bodies=settings.bodies, multipliers=multipliers)
         super().__init__(reading, names, settings, concealer)
+        self._gate: Gate = gate
         self._heads = reading.heads
         self._group = Group(GROUP_HEADS)
         self._asked: deque[int] = deque()
@@ -142,7 +142,8 @@ class SplitScan(Scan):
 
     def _given(self) -> Iterator[Leak]:
         while self._ready:
-            yield self._ready.popleft()
+            with self._gate.closed():
+                yield self._ready.popleft()
 
     def _merge(self) -> None:
         with self._gate.closed():

@@ -23,9 +23,9 @@ from leakscan.conceal import read_key
 from leakscan.errors import UsageError
 from leakscan.fields import SPECIAL
 from leakscan.formats.rows import Json
+from leakscan.library import settings_from
 from leakscan.model import SEVERITIES, Leak
 from leakscan.show import redact
-from leakscan.spine import settings_from
 from leakscan.web.arrival import head_of
 from leakscan.web.proxies import Proxies
 from leakscan.web.record import KEEP_DAYS, Record

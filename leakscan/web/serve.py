@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from leakscan.conceal import read_key
 from leakscan.errors import UsageError
 from leakscan.filenames import shown_name
+from leakscan.library import settings_from
 from leakscan.show import show
-from leakscan.spine import settings_from
 from leakscan.web.proxies import Proxies
 from leakscan.web.record import Record
 from leakscan.web.server import NAME, Options, Server, context_of, is_loopback, run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -26,14 +27,17 @@ def message(host: str = "news.example") -> Message:
     )
 
 
-def match(carriers: tuple[str, ...] = (), home: tuple[str, ...] = (), **given: str) -> Match:
+def match(carriers: tuple[str, ...] = (), home: tuple[str, ...] = (), **given: Any) -> Match:
     field = Field(given.pop("place", "header"), "x-test", "secret")
-    values = {"identifier": "subscriber_token", "value": "secret", "confidence": "confirmed", "rule": "x-test"}
-    values |= {"origin": "unknown", **given}
+    values: dict[str, Any] = {
+        "identifier": "subscriber_token",
+        "value": "secret",
+        "confidence": "confirmed",
+        "rule": "x-test",
+    }
+    values |= {"origin": "unknown", "evidence": (), **given}
     values.setdefault("normal", values["value"])
-    return Match(
-        field=field, encoding=(), severity="high", rotating=False, evidence=(), carriers=carriers, home=home, **values
-    )
+    return Match(field=field, encoding=(), severity="high", rotating=False, carriers=carriers, home=home, **values)
 
 
 def msisdn(number: str, **given: str) -> Match:
@@ -186,6 +190,7 @@ def test_what_the_client_wrote_speaks_for_itself_only(other: dict[str, str]) -> 
     ("rule", "value", "name", "evidence"),
     [
         ("via", "WTP/1.1 BJ-GW01-WAP.bj.chinamobile.com (Nokia WAP Gateway 4.1)", "China Mobile", "via: chinamobile.com, PLMN 460-00"),
+        ("via", "1.1 wap.turkcell.com.tr", "Turkcell", "via: turkcell.com.tr, PLMN 286-01"),
         ("via", "1.1 proxy.example", None, ""),
         ("via", "1.1 gw.notchinamobile.com", None, ""),
         ("x-operator-domain", "tim.it", "TIM", "x-operator-domain: tim.it, PLMN 222-01"),
@@ -228,6 +233,42 @@ def test_a_brand_in_a_name_and_the_country_of_the_number(
     assert network is None or network.mnc in (mnc, None)
 
 
+def test_a_groups_name_that_was_seen_in_another_country() -> None:
+    """The catalogue knows x-h3g-msisdn from Italy; the number is of another country where the group has a network."""
+    network, _ = who(msisdn("447700900123", rule="x-h3g-msisdn", carriers=("222-99",)))
+    assert network is not None
+    assert (network.name, network.mcc, network.evidence) == ("3", "234", ("x-h3g-msisdn: 3 in GB",))
+    network, _ = who(match(rule="x-h3g-msisdn", carriers=("222-99",)))
+    assert network is not None
+    assert (network.mcc, network.evidence) == ("222", ("x-h3g-msisdn: PLMN 222-99",))
+
+
+def test_a_gateways_product_that_names_its_operators_group() -> None:
+    via = match(
+        identifier="apn_or_network_node", rule="via", value="1.1 XMG-31_VODAFONE", evidence=("Vodafone gateway",)
+    )
+    network, _ = who(via, msisdn("447700900123"))
+    assert network is not None
+    assert (network.name, network.evidence) == ("Vodafone UK", ("via: Vodafone in GB",))
+
+
+def test_all_leaks_of_a_request_came_over_one_network() -> None:
+    one, other = (
+        match(("262-01",), identifier="cell_location", rule="a"),
+        match(("234-10",), identifier="cell_location", rule="b"),
+    )
+    attributor = Attributor(None)
+    names = [attributor.attribute(message(), (one, other), leak, Place(None, None)).network for leak in (one, other)]
+    assert names[0] == names[1] is not None
+
+
+def test_a_token_with_a_code_is_made_by_that_operator() -> None:
+    network, home = who(match(home=("001-01",)))
+    assert network is not None and home is not None
+    assert (network.name, home.name) == ("TEST", "TEST")
+    assert who(match(home=("001-01",), place="query"))[0] is None
+
+
 def test_the_holder_of_the_range_is_the_weakest(monkeypatch: pytest.MonkeyPatch) -> None:
     number = msisdn("447700900123")
     assert who(number) == (None, None)  # nobody's: kept for fiction
@@ -246,6 +287,28 @@ def test_the_holder_of_the_range_is_the_weakest(monkeypatch: pytest.MonkeyPatch)
         _, home = who(number, *others, place=place)
         assert home is not None
         assert (home.name, home.evidence[:2]) == (name, evidence)
+
+
+def test_a_mobile_gateway_is_its_subscribers_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    imsi = match(identifier="imsi", home=("001-01",))
+    core = match(identifier="apn_or_network_node", rule="x-nokia-gateway-id")
+    network, home = who(imsi, core)
+    assert (network, home) == (
+        Carrier("TEST", None, "001", "01", ("a gateway of the subscriber's operator: imsi: PLMN 001-01",)),
+        Carrier("TEST", None, "001", "01", ("imsi: PLMN 001-01",)),
+    )
+    assert who(imsi)[0] is None  # nothing says that a mobile network wrote it
+    assert who(replace(imsi, origin="client-sent"), core)[0] is None
+    roaming, _ = who(imsi, core, match(identifier="cell_location", carriers=("234-15",)))
+    assert roaming is not None
+    assert roaming.name == "Vodafone UK"
+    monkeypatch.setattr(carriers, "range_holder", lambda digits: ("Testnet", "GB"))
+    number = msisdn("447700900123")
+    assert who(number, core)[0] is None  # numbers are ported there
+    monkeypatch.setattr(carriers, "may_be_ported", lambda country: False)
+    network, _ = who(number, core)
+    assert network is not None
+    assert network.name == "Testnet"
 
 
 def test_equal_votes_that_contradict_each_other_name_both() -> None:

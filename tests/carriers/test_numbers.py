@@ -8,7 +8,7 @@ import sys
 import phonenumbers
 import pytest
 
-from leakscan.carriers.numbers import calling_code, international, range_holder
+from leakscan.carriers.numbers import calling_code, international, may_be_ported, range_holder
 from leakscan.model import Field, Match
 
 
@@ -65,3 +65,8 @@ def test_the_table_of_ranges_is_read_when_a_number_comes() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("country", "portable"), [("GB", True), ("LK", False), (None, True)])
+def test_where_numbers_can_be_ported(country: str | None, portable: bool) -> None:
+    assert may_be_ported(country) == portable

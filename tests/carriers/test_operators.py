@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from leakscan.detectors import builtin
-from leakscan.operators import APN_ROWS, APNS, BRANDS, DOMAIN_ROWS, DOMAINS, SOURCES, brand_in, of_apn, of_hosts
+from leakscan.operators import (
+    APN_ROWS,
+    APNS,
+    BRANDS,
+    DOMAIN_ROWS,
+    DOMAINS,
+    SOURCES,
+    brand_in,
+    of_apn,
+    of_brands,
+    of_hosts,
+)
 from leakscan.plmn import plmn_of
 
 
@@ -65,3 +76,21 @@ def test_access_points(apn: str, codes: tuple[str, ...]) -> None:
 def test_brands() -> None:
     assert brand_in("X-Vodafone-MSISDN") == "Vodafone"
     assert brand_in("x-msisdn") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "domain", "codes"),
+    [
+        ("1.1 wap.turkcell.com.tr (WAP gateway)", "turkcell.com.tr", ("286-01",)),
+        ("HTTP/1.1 gw1.o2.cz:8080", "o2.cz", ("230-02",)),
+        ("gw.mtn.com.gh", "mtn.com.gh", ("620-01",)),
+        ("1.1 varnish.example, 1.1 wap.three.co.uk", "", ()),  # a name that the table writes "3"
+        ("1.1 turkcell.example.tr", "", ()),  # somebody's host of that name
+        ("1.1 turkcell.com", "", ()),  # no country
+        ("1.1 o2.cc", "", ()),
+        ("1.1 10.0.0.1", "", ()),
+        ("", "", ()),
+    ],
+)
+def test_domains_called_like_an_operator_of_their_country(text: str, domain: str, codes: tuple[str, ...]) -> None:
+    assert of_brands(text) == (domain, codes)

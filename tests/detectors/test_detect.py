@@ -127,6 +127,25 @@ def parts(name: str, value: str) -> set[tuple[str, str, tuple[str, ...]]]:
     return {(match.rule, match.value, match.encoding) for match in matches if match.confidence != "hint"}
 
 
+@pytest.mark.parametrize(
+    ("place", "name", "value", "expected"),
+    [
+        # what a gateway separates with commas, whatever comes first
+        ("cookie", "imsi", f"{IMSI}, IMEI={IMEI}, a=b", {("imsi", IMSI), ("imei", IMEI)}),
+        ("cookie", "Network-access-type", f"GPRS, imsi={IMSI}, a=b", {("imsi", IMSI)}),
+        ("cookie", "imsi", f"12, IMEI={IMEI}", {("imei", IMEI)}),
+        # a value beside an address
+        ("cookie", "meid", "B0E82D53BF5180%2C192.0.2.1", {("meid_esn", "B0E82D53BF5180")}),
+        # what is read is no cipher
+        ("header", "x-msisdn", base64.b64encode(f"a=1&msisdn={NUMBER}&b=2".encode()).decode(), {("msisdn", NUMBER)}),
+    ],
+)
+def test_lists(place: str, name: str, value: str, expected: set[tuple[str, str]]) -> None:
+    matches = detect([Field(place, name, value)], Losses())
+    certain = [match for match in matches if match.confidence != "hint"]
+    assert {(match.identifier, match.value) for match in certain if match.identifier in SUBSCRIBER} == expected
+
+
 def test_parts_of_a_composite() -> None:
     assert parts("x-network-info", f"GPRS,{NUMBER},10.100.0.9,wap.example,unsecured") == {
         ("x-network-info.msisdn", NUMBER, ()),

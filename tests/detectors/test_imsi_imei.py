@@ -126,6 +126,11 @@ def test_iccid(value: str, grade: int) -> None:
     assert iccid.check(value, ICCID).grade == grade
 
 
+@pytest.mark.parametrize("value", ["358240051111110", "00499901064000", "004999010640000", "3586730137958951"])
+def test_an_imei_that_many_devices_have_is_nobodys(value: str) -> None:
+    assert imei.check(value, IMEI).grade == PLACEHOLDER
+
+
 @given(st.text("0123456789", min_size=16, max_size=17))
 def test_iccid_with_its_check_digit_is_valid(account: str) -> None:
     body = "89" + account
@@ -147,6 +152,8 @@ def test_iccid_with_its_check_digit_is_valid(account: str) -> None:
         ("12801193046", VALID, "80123456"),
         ("90000012345678", NO, ""),  # a decimal MEID belongs to the IMEI's numbers
         ("20240131", NO, ""),  # a date
+        ("31012024", NO, ""),
+        ("92414408", VALID, "92414408"),
         ("2A0B1C3D", VALID, "2A0B1C3D"),
         ("deadbeef", NO, ""),  # a word, as ESNs hardly are
         ("99999999999", PLACEHOLDER, ""),

@@ -104,6 +104,8 @@ def test_plmn_of_octets(octets: str, code: str) -> None:
         ("via", "HTTP/1.1 gw (Jataayu CWS Gateway Version 4.2.0.CL_P1)", VALID),
         ("via", "1.1 wap3.example (Comverse)", VALID),
         ("via", "1.1 proxy9.o2.co.uk", PLAUSIBLE),
+        ("via", "1.1 proxy9.sonera.fi", PLAUSIBLE),
+        ("via", "1.1 proxy9.example.fi", NO),
         ("via", "1.1 wapgw1.operator.example", PLAUSIBLE),
         ("via", "1.1 varnish", NO),
         ("via", "1.1 cache.example (squid/3.5)", NO),

@@ -64,6 +64,7 @@ def test_form(rule: str, value: str, grade: int, normal: str, rotating: bool) ->
         ("x-vf-acr", STATIC, ("234-15",), ()),
         ("x-vf-acr", "204004" + STATIC[6:], ("204-04",), ()),
         ("x-up-subno", "b01_0123456789_gw.ezweb.ne.jp", (), ("440-50",)),
+        ("x-up-subno", "B01-0123-0123456789-gw1_waphsp.tim.it", (), ("222-01",)),  # as TIM's gateway writes it
         ("x-up-subno", "b01_0123456789_gw.mycingular.net", (), ("310-410",)),
         ("x-up-subno", "b01_0123456789_gw.notmycingular.net", (), ()),
         ("x-up-nai", "user01@wlan.mnc015.mcc234.3gppnetwork.org", ("234-15",), ()),

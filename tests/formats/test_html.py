@@ -64,6 +64,12 @@ def test_the_sentence_is_on_top() -> None:
     assert page.index(sentence) < page.index("From which carrier")
 
 
+def test_what_the_words_mean_stands_below_it() -> None:
+    """Nobody has to know what an MSISDN is; and where nothing leaked nothing is explained."""
+    assert '<p class="meanings">MSISDN: the subscriber&#39;s phone number. ' in report(some(3))
+    assert 'class="meanings"' not in report([])
+
+
 def test_with_a_policy_it_speaks_of_what_went_outside() -> None:
     page = text(
         report(

@@ -75,7 +75,7 @@ def test_what_the_captures_tell() -> None:
         "none: plain HTTP. Readable HTTP was 80 % of the TCP payload in the captures; 3 connections with TLS could not "
         "be read. Values plainly readable: MSISDN."
     )
-    assert "| MSISDN | 20 | 72 | critical |" in page
+    assert "| MSISDN (the subscriber's phone number) | 20 | 72 | critical |" in page
     assert told["Number of persons concerned"] == f"at least 20 subscribers; in all: {BLANK}"
     assert told["Number of records concerned"] == "72 leaks outside the policy, 92 in all"
     assert told["Whose subscribers they are"] == (

@@ -87,6 +87,8 @@ def digest64(name: str, text: str) -> str:
         ("msisdn", "7 44 7700 900123 7", "", "with separators", "confirmed"),
         ("msisdn", f"{NUMBER}1326153600", "", "followed by a time", "confirmed"),
         ("msisdn", f"{NUMBER}20120110120000", "", "followed by a time", "confirmed"),
+        ("msisdn", "x=RHcACRAy&y", "base64 > tbcd", "", "probable"),  # the octets 44 77 00 90 10 32
+        ("msisdn", "kUR3AAkQMg==", "base64 > tbcd", "", "confirmed"),  # behind the octet for "international"
         ("msisdn", f"tel{NUMBER}x", "", "", "confirmed"),
         ("msisdn", tbcd(NUMBER), "tbcd", "", "confirmed"),
         ("msisdn", tbcd_address(NUMBER), "tbcd", "", "confirmed"),

@@ -34,6 +34,7 @@ from leakscan.series import series
 from leakscan.sources import content
 
 MIN_CHARS = 7
+MIN_PART = 5
 CHAT = 0x200000
 PLANTED = 5
 FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection"})  # tell where it ends
@@ -111,12 +112,13 @@ def different(path: Path, out: Path, findings: Findings) -> Iterator[str]:
         rows = [(old.method, new.method), (old.target, new.target)]
         rows += [(one or "", other or "") for (_, one), (_, other) in zip(old.headers, new.headers, strict=False)]
         for one, other in rows:
-            if one != other and not explained(one, other, texts, findings):
+            if one != other and not explained(one, other, texts, findings, old.partial):
                 yield f"{where}: a value that was not found became another"
 
 
-def explained(one: str, other: str, texts: set[str], findings: Findings) -> bool:
-    """Whether all characters that differ are of an identifier that was found, in some spelling."""
+def explained(one: str, other: str, texts: set[str], findings: Findings, torn: bool = False) -> bool:
+    """Whether all characters that differ are of an identifier that was found, in some spelling; where a head was `torn`
+    also of one's beginning, at the end."""
     if len(one) != len(other):
         return False
     places = {at for at, (old, new) in enumerate(zip(one, other, strict=True)) if old != new}
@@ -124,6 +126,9 @@ def explained(one: str, other: str, texts: set[str], findings: Findings) -> bool
     for text in spellings:
         for found in re.finditer(re.escape(text), one, re.IGNORECASE) if text else ():
             places -= set(range(*found.span()))
+        for size in range(MIN_PART, len(text)) if torn else ():
+            if one.lower().endswith(text[:size].lower()):
+                places -= set(range(len(one) - size, len(one)))
     return not places
 
 

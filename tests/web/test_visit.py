@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leakscan import cli
+from leakscan import cli, scan_headers
 from leakscan.detectors import with_rules
 from leakscan.detectors.catalogue import IDENTIFIERS
 from leakscan.networks import Networks
-from leakscan.spine import Settings, scan_headers
+from leakscan.spine import Settings
 from leakscan.web.answers import visit_object
 from leakscan.web.arrival import head_of
 from leakscan.web.page import Facts, page, policy
