@@ -264,6 +264,8 @@ def _taken_apart(
     members = nested.members(text)
     if members is not None:
         return members, chain if chain[-1:] == ("jwt",) else (*chain, "json")
+    if text.startswith("<"):
+        return nested.tagged(text)[:MAX_PARTS], chain
     pieces = [piece.strip() for piece in _ATTRIBUTES.split(text, MAX_PARTS) if piece]
     pairs = [(mark[0], mark[1].strip(encodings.TRIMMED)) for mark in map(_attribute, pieces) if mark]
     if pairs and outer is not None and _attribute(pieces[0]) is None:  # what the rest of the list follows

@@ -136,6 +136,8 @@ def parts(name: str, value: str) -> set[tuple[str, str, tuple[str, ...]]]:
         ("cookie", "imsi", f"12, IMEI={IMEI}", {("imei", IMEI)}),
         # a value beside an address
         ("cookie", "meid", "B0E82D53BF5180%2C192.0.2.1", {("meid_esn", "B0E82D53BF5180")}),
+        ("header", "X-Device-Info", f"<d><msisdn>{NUMBER}</msisdn></d>", {("msisdn", NUMBER)}),
+        ("query", "d", f"%3Cd%3E%3Cimei%3E{IMEI}%3C%2Fimei%3E%3C%2Fd%3E", {("imei", IMEI)}),
         # what is read is no cipher
         ("header", "x-msisdn", base64.b64encode(f"a=1&msisdn={NUMBER}&b=2".encode()).decode(), {("msisdn", NUMBER)}),
     ],
