@@ -77,7 +77,7 @@ def detect(fields: Sequence[Field], losses: Losses, catalogue: Catalogue | None 
             found = _named_inside(field, losses, catalogue)
         if found:
             matches.extend(found)
-        else:
+        if not found or all(match.identifier == "private_ip" for match in found):  # a number may stand beside it
             unknown.append(field)
     if unknown and scan.speaks("\n".join([field[2] for field in unknown])):
         for field in unknown:

@@ -299,3 +299,9 @@ def test_hostile_values_are_cheap_under_every_name(piece: str) -> None:
 def test_pairs_without_a_message() -> None:
     fields = pairs_fields([("Host", "www.example"), ("X-MSISDN", NUMBER), ("Cookie", f"imsi={IMSI}")], Losses())
     assert [match.identifier for match in detect(fields, Losses())] == ["msisdn", "imsi"]
+
+
+def test_a_number_beside_an_address() -> None:
+    """Where addresses are meant a number is one under a name that says nothing."""
+    found = detect([Field("header", "X-Forwarded-For", f"{NUMBER}, 10.1.2.3")], Losses())
+    assert {(match.identifier, match.confidence) for match in found} == {("private_ip", "probable"), ("msisdn", "hint")}
