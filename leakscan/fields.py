@@ -192,7 +192,7 @@ def _add_headers(found: list[Field], pairs: Iterable[Pair], losses: Losses) -> N
         elif place == "referer":
             page, mark, query = value.partition("?")
             if page.count("/", 8) > 1:  # behind the first, a path of several segments
-                _add_path(found, page[page.find("/", 8) :], "referer")
+                _add_path(found, page[page.find("/", 8) :], "referer", "/")
             if mark:
                 _add_query(found, "referer", query)
         else:
@@ -220,8 +220,9 @@ def _add_query(found: list[Field], place: str, query: str) -> None:
             found.append(Field(place, name, value))
 
 
-def _add_path(found: list[Field], path: str, place: str = "path") -> None:
-    """`/a;name=value/name=value` (RFC 3986 section 3.3) and `/name/value`, the habit of REST interfaces."""
+def _add_path(found: list[Field], path: str, place: str = "path", mark_name: str = "") -> None:
+    """`/a;name=value/name=value` (RFC 3986 section 3.3) and `/name/value`, the habit of REST interfaces: there
+    `mark_name` is put before the name."""
     before = ""
     for segment in path.split("/", MAX_FIELDS):
         if "=" in segment:
@@ -230,7 +231,7 @@ def _add_path(found: list[Field], path: str, place: str = "path") -> None:
                 if mark:
                     found.append(Field(place, name, value))
         elif before and len(segment) >= MIN_SEGMENT_CHARS:
-            found.append(Field(place, before, segment))
+            found.append(Field(place, mark_name + before, segment))
         before = segment
 
 

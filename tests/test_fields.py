@@ -83,7 +83,7 @@ def test_target(target: str, expected: list[tuple[str, str, str]]) -> None:
             ("Referer", "https://www.example/msisdn/12345678;a=1/x?b=2"),
             [("referer", "a", "1"), ("referer", "b", "2")],
         ),
-        (("Referer", "https://www.example/msisdn/12345678/x"), [("referer", "msisdn", "12345678")]),
+        (("Referer", "https://www.example/msisdn/12345678/x"), [("referer", "/msisdn", "12345678")]),
     ],
 )
 def test_header(header: Pair, expected: list[tuple[str, str, str]]) -> None:

@@ -100,7 +100,7 @@ def test_a_website_passes_the_number_on(capsys, tmp_path):
     assert {key: (row["confidence"], row["leaks"], row["raised"]) for key, row in rows.items()} == {
         ("header", "x-up-calling-line-id"): ("confirmed", 1, 0),
         ("referer", "u"): ("confirmed", 1, 1),
-        ("referer", "of"): ("confirmed", 1, 1),
+        ("referer", "/of"): ("confirmed", 1, 1),
         ("query", "q"): ("confirmed", 1, 1),
     }
     assert result["summary"]["total"]["subscribers"] == 1

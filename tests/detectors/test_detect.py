@@ -43,6 +43,9 @@ def none(place: str, name: str, value: str) -> Losses:
         ("query", "msisdn", "%2B" + NUMBER, "msisdn", "confirmed", "critical"),
         ("referer", "msisdn", NUMBER, "msisdn", "confirmed", "critical"),
         ("path", "msisdn", NUMBER, "msisdn", "confirmed", "critical"),
+        ("path", "tel", "12025550123", "phone", "hint", "critical"),
+        ("referer", "/phone-number", "12025550123", "name-says-phone", "hint", "critical"),
+        ("referer", "phone", "12025550123", "phone", "probable", "critical"),
         ("header", "x-nokia-imsi", IMSI, "x-nokia-imsi", "confirmed", "critical"),
         ("query", "imei", IMEI, "imei", "confirmed", "critical"),
         # 2: a known name and a value that is plausible only
