@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from leakscan.sources import expand
 
 EXIT_DIFFERS, EXIT_UNCHECKED = 1, 3
 WIDTH = 13
+_NATIONAL = re.compile(r"\(?0(?!0)[0-9 ()/.-]{6,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ def _confirm(folder: Folder, key: bytes, value: str) -> int:
     seen = confirm(folder, key, value)
     if seen is None:
         _say("not in this pack")
+        if _NATIONAL.fullmatch(value.strip()):
+            _say("as it is written; phone numbers are kept with their country code: +44 7700 900123, not 07700 900123")
         return EXIT_DIFFERS
     _say(f"{'in this pack':{WIDTH}} as {', '.join(sorted(seen.pseudonyms))}")
     more = "" if seen.findings == len(seen.numbers) else " ..."

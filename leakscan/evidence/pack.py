@@ -23,6 +23,7 @@ from leakscan.errors import UsageError
 from leakscan.evidence import FILES, FINDINGS, KIND, MANIFEST, README, RULES, RUN, SCHEMA, SUMMARY
 from leakscan.evidence.folder import NewFolder, Sum
 from leakscan.evidence.places import Place, Places, capture_sum
+from leakscan.filenames import shown_name
 from leakscan.formats.rows import json_text, leak_object
 from leakscan.formats.writer import Writer
 from leakscan.model import Leak, Match, Message
@@ -108,6 +109,12 @@ class Pack(Writer):
         sums = []
         for number, name in enumerate(self._names):
             sums.append(capture_sum(name))
+            size = self._run["captures"][number]["size"]
+            if sums[-1].size != size:
+                raise UsageError(
+                    f"{shown_name(name)}: had {size:,} bytes when it was scanned, and has {sums[-1].size:,} now: no "
+                    f"evidence was written; scan a capture that is whole"
+                )
             self._places.find(number, name, self._on_bytes)
         self._write_findings(sums)
         self._file(RUN, json_text(self._run) + "\n")

@@ -65,6 +65,19 @@ class Addresses:
         if link == 1:
             self._arp(new, start, size)
 
+    def swaps(self, packet: bytes) -> list[tuple[int, bytes, bytes]]:
+        """What changes in one IP packet's header: where, the old address, the new one."""
+        new = bytearray(packet)
+        self._header(new, 0, packet)
+        width, first = (4, 12) if packet[0] >> 4 == 4 else (16, 8)
+        size = (packet[0] & 15) * 4 if width == 4 else 40
+        fields = range(first, max(first, min(size, len(packet)) - width + 1), width)
+        return [
+            (at, packet[at : at + width], bytes(new[at : at + width]))
+            for at in fields
+            if packet[at : at + width] != new[at : at + width]
+        ]
+
     def _header(self, new: bytearray, at: int, data: bytes) -> None:
         width, first = (4, 12) if data[0] >> 4 == 4 else (16, 8)
         for offset in (first, first + width):

@@ -1,13 +1,15 @@
-"""A TCP segment that came in IP fragments: changed in every frame that has a part of it, its checksum in the first.
+"""A packet that came in IP fragments: changed in every frame that has a part of it, its checksum in the first.
 
-In: changes of its payload. Out: `Edit`s of the frames, when nothing more can come. State: the packet, as it was and as
-it is.
+In: changes of its payload, and of the addresses in it. Out: `Edit`s of the frames, when nothing more can come. State:
+the packet, as it was and as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from leakscan.decode.walk import IPV4, IPV6
+from leakscan.redaction.addresses import Addresses
 from leakscan.redaction.checksums import Region, repair
 from leakscan.redaction.edits import Edit
 from leakscan.redaction.located import Located
@@ -18,7 +20,7 @@ RANK = 1 << 40
 
 
 class Packet:
-    """One segment with the layers around it, from the one that was put together on inwards."""
+    """One payload with the layers around it, from the one that was put together on inwards."""
 
     def __init__(self, payload: Located, layers: list[Layer]) -> None:
         self.payload = payload
@@ -27,26 +29,33 @@ class Packet:
         )
         self._layers = layers[whole:] if whole >= 0 else []
         self._outer = self._layers[0].data if self._layers else payload
-        self._edits: list[Edit] = []
+        self._edits: list[tuple[Located, Edit]] = []
 
     def edit(self, start: int, new: bytes | None, size: int, rank: int) -> None:
         """Bytes of the payload."""
-        self._edits.append(Edit(0, start, new, size, rank))
+        self._edits.append((self.payload, Edit(0, start, new, size, rank)))
+
+    def replace(self, addresses: Addresses) -> None:
+        """Addresses in the headers that came in pieces."""
+        for layer in self._layers:
+            if layer.kind in (IPV4, IPV6):
+                for start, old, new in addresses.swaps(bytes(layer.data)):
+                    self._edits.append((layer.data, Edit(0, start, new, len(old), RANK)))
 
     def finish(self) -> Iterator[Edit]:
         """The edits of the frames; then it starts anew."""
-        edits, self._edits = sorted(self._edits, key=lambda edit: (-edit.rank, edit.offset)), []
+        edits, self._edits = sorted(self._edits, key=lambda row: (-row[1].rank, row[1].offset)), []
         if not edits:
             return
-        if any(edit.new is None for edit in edits):
+        if any(edit.new is None for _, edit in edits):
             for _, _, piece, offset in self._outer.places(0, len(self._outer)):
                 if piece is not None:
                     yield Edit(piece, offset, None, 0, RANK)
             return
         old = bytes(self._outer)
         new, done = bytearray(old), bytearray(len(old))
-        for edit in edits:
-            for low, high, piece, offset in self.payload.places(edit.offset, edit.offset + edit.size):
+        for data, edit in edits:
+            for low, high, piece, offset in data.places(edit.offset, edit.offset + edit.size):
                 at = self._position(piece, offset)
                 part = (edit.new or b"")[low - edit.offset : high - edit.offset]
                 for place, byte in enumerate(part, at) if at >= 0 else ():

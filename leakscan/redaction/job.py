@@ -94,7 +94,7 @@ def redact(options: RedactOptions) -> int:
         addresses = Addresses(key, findings.clients, findings.servers) if options.addresses else None
         planned = plan(findings, key, addresses, wanted.said)
         edits = Edits()
-        search = Search(planned.needles, Parts(planned.needles, planned.torn))
+        search = Search(planned.needles, Parts(planned.needles, planned.torn), addresses)
         for edit in search.edits(copied.row(on_bytes) or ()):
             edits.add(edit)
         refused = _refused(planned, search, copied)

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from leakscan.redaction.addresses import Addresses
 from leakscan.redaction.bodies import Bodies, Source
 from leakscan.redaction.edits import Edit
 from leakscan.redaction.fragmented import Packet
@@ -39,8 +40,10 @@ class Plain(NamedTuple):
 class Search:
     """One pass over a capture."""
 
-    def __init__(self, needles: Needles, parts: Parts | None = None) -> None:
-        """Without `parts` only whole needles are sought."""
+    def __init__(self, needles: Needles, parts: Parts | None = None, addresses: Addresses | None = None) -> None:
+        """Without `parts` only whole needles are sought. `addresses`: of packets that came in fragments; of all others
+        they are replaced when the file is written."""
+        self._addresses = addresses
         self._needles = needles
         self._parts = parts
         self._streams = Streams(needles, parts)
@@ -97,10 +100,10 @@ class Search:
             return
         frame = piece.data[piece.start : piece.start + size]
         traced = self._tracer.trace(frame, piece.wire - piece.fcs, piece.link, number, piece.start)
-        if not traced.segments:
+        if not any(segment.payload for segment in traced.segments):
             yield from self._datagram(traced.layers)
-            if size < piece.wire - piece.fcs:
-                yield from self._snapped(Located.of(frame, (Run(0, number, piece.start),)))
+        if not traced.segments and size < piece.wire - piece.fcs:
+            yield from self._snapped(Located.of(frame, (Run(0, number, piece.start),)))
         yield from self._lost(traced.lost)
         for segment in traced.segments:
             key, seq, flags, payload = bytes(segment.key), segment.seq, segment.flags, segment.payload
@@ -115,6 +118,8 @@ class Search:
                 yield from self._segment(key, seq, number, piece, start, start + len(payload), hits)
             else:
                 packet = Packet(payload, traced.layers)  # type: ignore[arg-type]
+                if self._addresses is not None:
+                    packet.replace(self._addresses)
                 found = self._needles.search(bytes(payload))
                 for hit in found:
                     packet.edit(hit.start, hit.new, hit.size, len(hit.needle.old))
@@ -123,10 +128,12 @@ class Search:
                 yield from self.bodies.feed(key, seq % (1 << 32), bytes(payload), Source(numbers, piece.frame))
 
     def _datagram(self, layers: list[Layer]) -> Iterator[Edit]:
-        """What is no TCP and came in fragments: the outermost layer that was put together."""
+        """What came in fragments and is no TCP, or has no payload: the outermost layer that was put together."""
         whole = next((one.data for one in layers if len(one.data.runs) > 1 and not one.first_fragment), None)
         if whole is not None:
             packet = Packet(whole, layers)
+            if self._addresses is not None:
+                packet.replace(self._addresses)
             for hit in self._needles.search(bytes(whole)):
                 packet.edit(hit.start, hit.new, hit.size, len(hit.needle.old))
             yield from packet.finish()

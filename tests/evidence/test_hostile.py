@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from leakscan.evidence.contents import MAX_LINE_BYTES
+from leakscan.evidence.pack import Pack
 from tests.builders import pcap, pcapng
 from tests.evidence.test_evidence import FIXTURES, KEY, NUMBER, OTHER, change, findings, manifest, pack, run, verdict
 from tests.streams import frames, request
@@ -272,6 +273,22 @@ def test_offsets_are_where_the_frames_are(pack, tmp_path, kind):
         assert finding["frame_end"] >= finding["frame"]
 
 
+def test_a_capture_that_grew_meanwhile_is_no_evidence(tmp_path, capsys, monkeypatch):
+    """Its hash would be that of another capture."""
+    path = tmp_path / "a.pcap"
+    path.write_bytes(pcap(frames(request("/a", f"X-MSISDN: {NUMBER}"))))
+    whole = Pack.begin
+
+    def grown(self, made):
+        whole(self, made)
+        path.write_bytes(path.read_bytes() + pcap(frames(request("/b", f"X-MSISDN: {OTHER}")))[24:])
+
+    monkeypatch.setattr(Pack, "begin", grown)
+    code, _, err = run(capsys, "analyse", "-q", "--evidence", str(tmp_path / "pack"), str(path))
+    assert (code, "no evidence was written" in err) == (2, True)
+    assert {one.name for one in tmp_path.iterdir()} == {"a.pcap"}
+
+
 # -- excerpts --------------------------------------------------------------------------------------------------------
 
 
@@ -312,3 +329,13 @@ def test_a_number_is_confirmed_by_a_pack_that_is_whole(pack, capsys):
     flags = ("--pseudonym-key", KEY, "--value", NUMBER)
     code, out, err = run(capsys, "evidence", "verify", str(folder), *flags)
     assert (code, out, "not what the manifest says" in err) == (2, "", True)
+
+
+@pytest.mark.parametrize("value", ["07700900123", "07700 900123", "(07700) 900-123"])
+def test_a_number_without_its_country_code_is_said_to_be_none(pack, capsys, value):
+    """The pack holds it; whoever reads "not in this pack" would believe that it does not."""
+    folder = pack(*FIXTURES)
+    code, out, _ = run(capsys, "evidence", "verify", str(folder), "--pseudonym-key", KEY, "--value", value)
+    assert (code, "with their country code" in out) == (1, True)
+    _, out, _ = run(capsys, "evidence", "verify", str(folder), "--pseudonym-key", KEY, "--value", "0044" + "1" * 9)
+    assert "country code" not in out

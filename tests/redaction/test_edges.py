@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.wire import SYN, ethernet, udp
+from fixtures.wire import SYN, ethernet, gtp_u, udp
 from leakscan import cli
+from leakscan.decode.walk import IPV4
 from leakscan.redaction import job
 from leakscan.redaction.needles import Needles
 from leakscan.redaction.parts import MIN_PART, Parts
 from leakscan.redaction.records import pieces
+from leakscan.redaction.tracing import Tracer
 from tests.builders import block, enhanced, interface, pcap, pcapng, section
+from tests.decode.test_decode import OUTER
 from tests.golden import KEY, ROOT
 from tests.redaction.test_any_cut import _fragments, wrong_checksums
 from tests.streams import frames, request
@@ -23,6 +26,7 @@ from tests.streams import tcp as segment
 
 NUMBER, FOREIGN = "447700900123", "4915123456789"  # the second one's fake differs from its 4th digit on
 NAME = "x-up-calling-line-id"
+LEAK = request("/a", f"{NAME}: {NUMBER}")
 FULL = request("/full", f"{NAME}: {FOREIGN}")
 
 
@@ -272,6 +276,32 @@ def test_a_copy_with_other_requests_is_not_given_away(copy, monkeypatch, tmp_pat
 
 
 # -- addresses -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("data", [LEAK, b""], ids=["request", "bare"])
+def test_addresses_in_a_tunnel_in_fragments(copy, tmp_path, units, data):
+    """The inner header is in the second fragment, or in both; with and without payload, and of a datagram."""
+    wrapped = gtp_u(*OUTER, 1, 2)
+    inner = [segment(999, b"", flags=SYN), segment(1000, data), udp("192.0.2.1", 5000, "203.0.113.53", 53, b"x" * 9)]
+    parts = [
+        ethernet(part, True)
+        for number, packet in enumerate(inner)
+        for part in _fragments(wrapped(packet, True), units, number)
+    ]
+    whole = pcap([*frames(FULL), *parts])
+    code, made, _, _ = copy(whole, "-q", "--addresses")
+    assert code == 0
+    tracer = Tracer()
+    (tmp_path / "made").write_bytes(made)
+    seen = []
+    for piece in pieces(str(tmp_path / "made")) or ():
+        if piece.frame:
+            layers = tracer.trace(piece.frame_bytes, piece.wire, piece.link, piece.frame).layers
+            seen += [bytes(layer.data[12:20]) for layer in layers if layer.kind == IPV4]
+    assert len(seen) >= len(parts) + len(inner)
+    assert bytes([192, 0, 2, 1]) not in b"".join(seen)
+    assert wrong_checksums(tmp_path / "out") == []
 
 
 @pytest.mark.parametrize("left", ["_header", "_arp", "resolution"])
