@@ -26,7 +26,8 @@ from typing import Any, Self
 
 from leakscan.conceal import read_key
 from leakscan.errors import FileMistake, UsageError
-from leakscan.fleet.unit import TEMPORARY, new_file, once, take_name, versions
+from leakscan.fleet.unit import new_file, once, take_name, versions
+from leakscan.newfile import PREFIX
 from leakscan.series import Extent
 from leakscan.sources import Beginning, Stamp
 from leakscan.spine import Settings
@@ -56,7 +57,7 @@ class State:
         except OSError:
             os.close(self._directory)
             raise UsageError(f"--state {folder}: another run has it") from None
-        for path in [*self.folder.glob(f"{TEMPORARY}*"), *self.folder.glob(once(f"*{SUFFIX}"))]:
+        for path in [*self.folder.glob(f"{PREFIX}*"), *self.folder.glob(once(f"*{SUFFIX}"))]:
             path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
