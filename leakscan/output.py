@@ -12,7 +12,6 @@ import contextlib
 import io
 import os
 import re
-import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from leakscan.errors import UsageError
 from leakscan.formats import FILE_FORMATS
+from leakscan.newfile import create, temporary_name
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -151,10 +151,9 @@ class OutputFile:
         if path.is_dir() or not path.name:
             raise IsADirectoryError(0, "is a directory")
         self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        temporary = f".leakscan-{secrets.token_hex(8)}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        temporary = temporary_name()
         try:
-            descriptor = os.open(temporary, flags, 0o600, dir_fd=self._folder)
+            descriptor = create(temporary, self._folder)
         except OSError:
             os.close(self._folder)
             self._folder = -1
@@ -198,7 +197,7 @@ class OutputFolder:
     def __init__(self, path: str) -> None:
         self.path = path
         self._target = Path(path)
-        self._temporary = self._target.parent / f".leakscan-{secrets.token_hex(8)}.tmp"
+        self._temporary = self._target.parent / temporary_name()
         with _named(path):
             if self._target.is_dir() and any(self._target.iterdir()):
                 raise OSError(0, "the folder is not empty")
@@ -209,7 +208,7 @@ class OutputFolder:
         with _named(self.path):
             path = self._temporary / name
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = create(path)
             return io.BufferedWriter(_Raw(descriptor, self.path))
 
     def __enter__(self) -> Self:

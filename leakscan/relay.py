@@ -20,6 +20,7 @@ import signal
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -31,7 +32,8 @@ from leakscan.losses import Losses, Problem
 from leakscan.model import Coverage, Head, Seen
 from leakscan.reading import Reading
 from leakscan.series import series
-from leakscan.sources import sizes
+from leakscan.sources import open_capture, sizes
+from leakscan.sources.stream import STDIN
 from leakscan.standby import WORTH_BYTES, Standby, Work
 
 if TYPE_CHECKING:
@@ -46,9 +48,13 @@ _HEADS, _PROBLEM, _BYTES, _FAILED, _END = range(5)
 
 
 def pays(names: Sequence[str], jobs: int | None) -> bool:
-    """Whether a second process is wanted, possible, and worth its start."""
+    """Whether a second process is wanted, possible, and worth its start. Of a pipe nobody knows what will come: then it
+    must be asked for.
+    """
     if jobs == 1 or (os.cpu_count() or 1) < 2 or not hasattr(os, "fork"):
         return False
+    if list(names) == [STDIN]:
+        return jobs is not None
     found = sizes(names)
     return found is not None and sum(found) >= MIN_BYTES
 
@@ -229,9 +235,17 @@ def _read(
             out.write(len(record).to_bytes(4) + record)
             out.flush()
 
-    losses = Losses(lambda problem: send(_PROBLEM, tuple(problem)))
-    reading = Reading(series(names, losses, lambda count: send(_BYTES, count)), losses, sieve, bodies=bodies)
     group = Group(GROUP_HEADS)
+
+    def hand_over() -> None:
+        with gate.closed():
+            if packed := group.taken():
+                send(_HEADS, packed)
+
+    losses = Losses(lambda problem: send(_PROBLEM, tuple(problem)))
+    opened = partial(open_capture, waiting=hand_over) if STDIN in names else open_capture
+    found = series(names, losses, lambda count: send(_BYTES, count), opened)
+    reading = Reading(found, losses, sieve, bodies=bodies)
     try:
         with contextlib.suppress(Interrupted), gate.interruptible():
             for head in () if ended else reading.heads():
@@ -240,8 +254,7 @@ def _read(
                         send(_HEADS, packed)
                         if share is not None:
                             share.measure()
-        if packed := group.taken():
-            send(_HEADS, packed)
+        hand_over()
         named, neighbours = list(map(tuple, losses.by_name)), list(reading.neighbours.kept())
         send(_END, (dict(losses), named, astuple(reading.coverage), neighbours))
     except BrokenPipeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -51,6 +52,50 @@ def test_the_same_as_in_one_process(always, capture, tmp_path, format_name):
     here, there = result("-j", "1", *arguments), result(*arguments)
     assert there == here
     assert (here[0], "file.cut" in here[2]) == (1, True)
+
+
+@pytest.mark.parametrize("packed", ["plain", "gzip"])
+def test_one_reader_of_a_pipe_and_of_a_compressed_file(always, capture, tmp_path, packed):
+    """Whatever the number of workers."""
+    data = Path(capture).read_bytes()
+    path = tmp_path / "a.pcap"
+    path.write_bytes(gzip.compress(data, 1) if packed == "gzip" else data)
+    (tmp_path / "key").write_bytes(b"k" * 16)
+    common = ["-f", "jsonl", "--pseudonym-key", str(tmp_path / "key")]
+    for name in (str(path), "-"):
+        found = {jobs: piped(path, "-j", jobs, *common, name) for jobs in ("1", "2", "3")}
+        assert found["1"][0] == 1
+        assert found["1"][1].count(b'"type":"leak"') >= 2900
+        assert found["2"] == found["1"]
+        assert found["3"] == found["1"]
+
+
+def piped(path: Path, *arguments: str) -> tuple[int, bytes, bytes]:
+    script = PATCHED.replace("import sys", "import os, sys; os.cpu_count = lambda: 4")
+    with path.open("rb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", script, "analyse", *arguments], stdin=file, capture_output=True, cwd=ROOT, timeout=60
+        )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_leak_in_a_pipe_is_told_before_the_pipe_ends(jobs):
+    """While nothing comes, the reader hands over what it has."""
+    sent = frames(b"".join(request(f"/{i}", "x-up-calling-line-id: 447700900123") for i in range(3)))
+    script = PATCHED.replace("import sys", "import os, sys; os.cpu_count = lambda: 4")
+    command = [sys.executable, "-c", script, "analyse", "-j", jobs, "-f", "jsonl", "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        process.stdin.write(pcap(sent))
+        process.stdin.flush()
+        kinds = [json.loads(process.stdout.readline())["type"] for _ in range(4)]
+        assert kinds == ["run", "leak", "leak", "leak"]
+        assert process.poll() is None
+        process.stdin.close()
+        assert json.loads(process.stdout.readline())["type"] == "summary"
+        assert process.wait(60) == 1
 
 
 @pytest.mark.parametrize("behind", [0.0, 2.0], ids=["the child glances at all", "at none"])
@@ -121,6 +166,9 @@ def test_when_it_pays(always, capture, monkeypatch):
     assert relay.pays([capture], None)
     assert not relay.pays([capture], 1)
     assert not relay.pays([capture, "-"], None)
+    assert relay.pays(["-"], 2)
+    assert not relay.pays(["-"], None)
+    assert not relay.pays(["-"], 1)
     monkeypatch.setattr(relay, "MIN_BYTES", 1 << 40)
     assert not relay.pays([capture], 2)
 

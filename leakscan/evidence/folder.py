@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self, TextIO
 
 from leakscan.errors import UsageError
+from leakscan.newfile import create, temporary_name
 
 CHUNK_BYTES = 1 << 20
 
@@ -40,14 +40,13 @@ class NewFolder:
         with refused(f"cannot write {path}"):
             if self.path.is_symlink() or (self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))):
                 raise UsageError(f"cannot write {path}: it is there already, and is no empty folder")
-            self._made = self.path.parent / f".leakscan-{secrets.token_hex(8)}.tmp"
+            self._made = self.path.parent / temporary_name()
             self._made.mkdir(0o700)
 
     def create(self, name: str) -> TextIO:
         """A new file in the folder, for text."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with refused(f"cannot write {self.path / name}"):
-            return os.fdopen(os.open(self._made / name, flags, 0o600), "w", encoding="utf-8", newline="")
+            return os.fdopen(create(self._made / name), "w", encoding="utf-8", newline="")
 
     def take(self, name: str) -> TextIO:
         """A file of the folder for reading, and out of the folder with it."""

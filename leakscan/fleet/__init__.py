@@ -135,8 +135,8 @@ class Fleet:
         """How every capture begins and ends: known, or read now. Of a single one nobody needs to know."""
         if len(self._names) == 1:
             return {self._names[0]: Extent(None, 0)}
-        known = {} if self._state is None else self._state.extents(self._seal)
         ids = {name: capture_id(name, found) for name, found in self._stamps.items() if found is not None}
+        known = {} if self._state is None else self._state.extents(self._seal, set(ids.values()))
         extents = {name: known[ids[name]] for name in self._names if ids.get(name) in known}
         missing = [name for name in self._names if name not in extents]
         if missing:

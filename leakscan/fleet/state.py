@@ -19,14 +19,15 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from leakscan.conceal import read_key
 from leakscan.errors import FileMistake, UsageError
-from leakscan.fleet.unit import TEMPORARY, new_file, once, take_name, versions
+from leakscan.fleet.unit import new_file, once, take_name, versions
+from leakscan.newfile import PREFIX
 from leakscan.series import Extent
 from leakscan.sources import Beginning, Stamp
 from leakscan.spine import Settings
@@ -56,7 +57,7 @@ class State:
         except OSError:
             os.close(self._directory)
             raise UsageError(f"--state {folder}: another run has it") from None
-        for path in [*self.folder.glob(f"{TEMPORARY}*"), *self.folder.glob(once(f"*{SUFFIX}"))]:
+        for path in [*self.folder.glob(f"{PREFIX}*"), *self.folder.glob(once(f"*{SUFFIX}"))]:
             path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
@@ -86,9 +87,9 @@ class State:
             _hash([settings, [[name, stamp] for name, stamp in zip(names, stamps, strict=True)]]) + SUFFIX
         )
 
-    def extents(self, key: bytes) -> dict[str, Extent]:
-        """What is known of captures, by `capture_id`. A line that a dying run left unfinished is passed over, and one
-        that was not written under this key: who could change it could tear series apart.
+    def extents(self, key: bytes, wanted: Container[str]) -> dict[str, Extent]:
+        """What is known of these captures, by `capture_id`. A line that a dying run left unfinished is passed over, and
+        one that was not written under this key: who could change it could tear series apart.
         """
         known: dict[str, Extent] = {}
         path = self.folder / "extents"
@@ -101,6 +102,8 @@ class State:
                     continue
                 try:
                     capture, begins, last_ns = json.loads(said)
+                    if capture not in wanted:
+                        continue
                     first = None if begins is None else Beginning(int(begins[0]), frozenset(map(int, begins[1])))
                     known[str(capture)] = Extent(first, int(last_ns))
                 except (ValueError, TypeError, IndexError, KeyError):

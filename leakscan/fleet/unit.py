@@ -12,7 +12,6 @@ import hashlib
 import io
 import os
 import pickle
-import secrets
 import socket
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from leakscan.errors import LeakscanError, places
 from leakscan.fleet.stored import Writing
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses
+from leakscan.newfile import create, temporary_name
 from leakscan.reading import Reading
 from leakscan.series import Extent, extent, joined
 from leakscan.sources import Stamp, stamp
@@ -35,7 +35,6 @@ from leakscan.spine import Scan, Settings
 
 #: A result that is sent may have so many bytes, packed; one on the disk any number.
 MAX_SENT_BYTES = 512 << 20
-TEMPORARY = ".leakscan-"
 #: After these a second try may well succeed: such a result is not kept for another run.
 PASSING_LOSSES = ("file.unreadable", "file.changed", "file.extra-missing", "run.interrupted")
 #: The kind of failure that is the operator's to mend: a worker has another leakscan.
@@ -217,8 +216,8 @@ def _packed(file: BinaryIO, lasting: bool) -> Done | Failed:
 @contextlib.contextmanager
 def new_file(path: str) -> Iterator[tuple[BinaryIO, Path]]:
     """A file of our own beside `path`, removed unless it took a name."""
-    temporary = Path(path).parent / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    temporary = Path(path).parent / temporary_name()
+    descriptor = create(temporary)
     try:
         with os.fdopen(descriptor, "wb", buffering=1 << 18) as file:
             yield file, temporary

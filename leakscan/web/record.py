@@ -17,7 +17,6 @@ import fcntl
 import json
 import os
 import re
-import secrets
 import stat
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,6 +24,7 @@ from pathlib import Path
 from leakscan.errors import UsageError
 from leakscan.formats.rows import Json, json_text, leak_object
 from leakscan.model import Leak
+from leakscan.newfile import create, temporary_name
 
 KEEP_DAYS = 30
 #: Of a file, without its summary, which has bounds of its own (tally.py).
@@ -119,8 +119,8 @@ class Record:
         """A file that holds this, under the first name that nobody else is writing to. It is made beside and
         linked, so that it has its lock before it has its name.
         """
-        temporary = self._path.with_name(f".leakscan-{secrets.token_hex(8)}.tmp")
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        temporary = self._path.with_name(temporary_name())
+        file = create(temporary)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
             os.write(file, content)

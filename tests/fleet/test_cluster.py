@@ -82,9 +82,14 @@ def test_an_interruption_keeps_what_was_found_and_leaves_nothing_to_do(tmp_path,
 
 
 def tasks_left(dask: Dask) -> int:
-    """Of the scheduler, when the client has gone."""
-    with urllib.request.urlopen(f"{dask.dashboard}/json/counts.json", timeout=SECONDS) as answer:
-        return json.load(answer)["tasks"]
+    """Of the scheduler, when it has seen that the client has gone."""
+    limit = time.monotonic() + 20
+    while True:
+        with urllib.request.urlopen(f"{dask.dashboard}/json/counts.json", timeout=SECONDS) as answer:
+            left = json.load(answer)["tasks"]
+        if not left or time.monotonic() > limit:
+            return left
+        time.sleep(0.1)
 
 
 def pages(dask: Dask) -> str:
