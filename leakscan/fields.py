@@ -1,8 +1,8 @@
 """Message -> Field: every place of a request that may hold an identifier, by name.
 
 Header lines (place `header`, the User-Agent line `user-agent`), the pairs of every Cookie line (`cookie`), the
-parameters of the target (`query`), `name=value` pieces and name/value neighbours of its path (`path`), and the
-parameters of the Referer (`referer`); of a body what its type gives a name (`body`). Values are as on the wire: undoing
+parameters of the target (`query`), `name=value` pieces and name/value neighbours of its path (`path`), and both of the
+Referer (`referer`); of a body what its type gives a name (`body`). Values are as on the wire: undoing
 encodings is the detectors' business, and so is taking apart the few headers that pack several values, because their
 layout is data of the catalogue.
 
@@ -190,7 +190,9 @@ def _add_headers(found: list[Field], pairs: Iterable[Pair], losses: Losses) -> N
         if place == "cookie":
             _add_cookies(found, value)
         elif place == "referer":
-            _, mark, query = value.partition("?")
+            page, mark, query = value.partition("?")
+            if page.count("/", 8) > 1:  # behind the first, a path of several segments
+                _add_path(found, page[page.find("/", 8) :], "referer", "/")
             if mark:
                 _add_query(found, "referer", query)
         else:
@@ -218,17 +220,18 @@ def _add_query(found: list[Field], place: str, query: str) -> None:
             found.append(Field(place, name, value))
 
 
-def _add_path(found: list[Field], path: str) -> None:
-    """`/a;name=value/name=value` (RFC 3986 section 3.3) and `/name/value`, the habit of REST interfaces."""
+def _add_path(found: list[Field], path: str, place: str = "path", mark_name: str = "") -> None:
+    """`/a;name=value/name=value` (RFC 3986 section 3.3) and `/name/value`, the habit of REST interfaces: there
+    `mark_name` is put before the name."""
     before = ""
     for segment in path.split("/", MAX_FIELDS):
         if "=" in segment:
             for piece in segment.split(";"):
                 name, mark, value = piece.partition("=")
                 if mark:
-                    found.append(Field("path", name, value))
+                    found.append(Field(place, name, value))
         elif before and len(segment) >= MIN_SEGMENT_CHARS:
-            found.append(Field("path", before, segment))
+            found.append(Field(place, mark_name + before, segment))
         before = segment
 
 

@@ -25,7 +25,7 @@ from leakscan.gate import Rules, in_use, judge, notes
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
 from leakscan.model import Message
-from leakscan.output import Output, OutputFile, OutputFolder, is_folder, parse_output
+from leakscan.output import Output, OutputFile, OutputFolder, is_folder, keep_apart, parse_output
 from leakscan.progress import Progress
 from leakscan.reading import Reading
 from leakscan.series import series
@@ -63,7 +63,7 @@ def analyse(options: Options) -> int:
         settings = partial(settings_of, options, files, rules)
         scan = scan_of(options, names, losses, gate, progress.advance, stack, settings, state)
         live = "-" in names
-        writers = open_writers(stack, options, wanted, live)
+        writers = open_writers(stack, options, wanted, live, read=names)
         if options.show_values:
             progress.say(VALUES_SHOWN)
         if travels_in_clear(options.cluster):
@@ -102,11 +102,17 @@ def wanted_outputs(options: ResultOptions) -> list[Output]:
 
 
 def open_writers(
-    stack: ExitStack, options: ResultOptions, wanted: Sequence[Output], live: bool, growing: str = ""
+    stack: ExitStack,
+    options: ResultOptions,
+    wanted: Sequence[Output],
+    live: bool,
+    growing: str = "",
+    read: Sequence[str] = (),
 ) -> list[Writer]:
     """A writer for each file, and one for stdout unless nobody wants it. `growing`: the format of which alone files are
-    written as it goes.
+    written as it goes. `read`: files whose place none may take.
     """
+    keep_apart(wanted, read)
     root, folder = _repository()
     names = {*(output.format for output in wanted), options.format}
     aside = _job_summary(stack) if "github" in names else None

@@ -94,7 +94,8 @@ def live(options: Options, capture: Capture) -> int:
             batches = recorder.through(batches)
         scan = Scan(Reading([batches], losses, options.sieve, options.responses, options.bodies), names, settings)
         run = _run_line(scan, capture.wish)
-        writers = open_writers(stack, options, wanted, not view.wanted, growing="jsonl")
+        kept = [] if capture.write is None else [capture.write]
+        writers = open_writers(stack, options, wanted, not view.wanted, growing="jsonl", read=kept)
         alarm = Alarm(scan.summary, rules)
         watch.begin(_Status(scan.summary, rules, frames, capture.max_drops, view, run))
         if options.show_values:

@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
@@ -52,6 +52,29 @@ def parse_output(spec: str) -> Output:
             return Output(name, spec)
     known = _listed(suffix for writer in FILE_FORMATS.values() for suffix in writer.suffixes)
     raise UsageError(f"-o {spec}: the suffix must be one of {known}, or write FORMAT=FILE")
+
+
+def keep_apart(wanted: Sequence[Output], read: Iterable[str] = ()) -> None:
+    """Raises UsageError for an output that would take the place of another one, or of a file that is read."""
+    theirs = {stamp for path in read for stamp in (_stamp(path, os.stat), _stamp(path, os.lstat)) if stamp}
+    taken: set[str] = set()
+    for _, path in wanted:
+        if _is_through(path):
+            continue
+        if _stamp(path, os.lstat) in theirs:
+            raise UsageError(f"-o {path}: is one of the files that are read, which would be lost")
+        place = str(Path(path).parent.resolve() / Path(path).name)
+        if place in taken:
+            raise UsageError(f"-o {path}: is written twice")
+        taken.add(place)
+
+
+def _stamp(path: str, look: Callable[[str], os.stat_result]) -> tuple[int, int] | None:
+    try:
+        found = look(path)
+    except (OSError, ValueError):  # not there, or no path of this machine
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _listed(words: Iterable[str]) -> str:

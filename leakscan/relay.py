@@ -1,11 +1,11 @@
 """The first half of the spine in a process of its own: two cores for one capture.
 
 In: names of captures. Out: a Reading: its exchanges (but for what was glanced at already), losses and coverage are,
-byte for byte, those that it would have here. A forked child reads and parses (numpy is loaded there alone); groups of
-heads come back through a pipe, in order, so detection goes on meanwhile. What the child counts comes with the last
-record. While the parent is behind, the child glances at the heads itself (glance.py), and most go as no more than what
-is to be counted: so both are busy, whatever the traffic. State: a group (grouped.py) of at most GROUP_HEADS heads on
-each side, what the pipe holds, and the child's own Glance.
+byte for byte, those that it would have here. A child (standby.py) reads and parses (numpy is loaded there alone);
+groups of heads come back through a pipe, in order, so detection goes on meanwhile. What the child counts comes with the
+last record. While the parent is behind, the child glances at the heads itself (glance.py), and most go as no more than
+what is to be counted: so both are busy, whatever the traffic. State: a group (grouped.py) of at most GROUP_HEADS heads
+on each side, what the pipe holds, and the child's own Glance.
 
 The child lets SIGINT pass, which reaches it with its parent; SIGTERM, however often, ends its reading, not its report.
 When the parent is gone the next write ends it.
@@ -23,6 +23,7 @@ from dataclasses import astuple
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from leakscan import standby
 from leakscan.errors import LeakscanError, places
 from leakscan.grouped import GROUP_BYTES, Group, heads
 from leakscan.interrupt import Gate, Interrupted
@@ -31,12 +32,12 @@ from leakscan.model import Coverage, Head, Seen
 from leakscan.reading import Reading
 from leakscan.series import series
 from leakscan.sources import sizes
+from leakscan.standby import WORTH_BYTES, Standby, Work
 
 if TYPE_CHECKING:
     from leakscan.glance import Glance
 
-#: Below this many bytes a second process costs more than it saves.
-MIN_BYTES = 8 << 20
+MIN_BYTES = WORTH_BYTES
 GROUP_HEADS = 256
 #: What the pipe may hold, where that can be said, and how full it is when the parent is behind.
 PIPE_BYTES = 1 << 20
@@ -78,14 +79,10 @@ class Relay(Reading):
         super().__init__((), losses, sieve, bodies=bodies)
         self._gate = gate
         self._on_bytes = on_bytes
-        reading, writing = os.pipe()
-        _widen(writing)
-        self._child = os.fork()
-        if not self._child:
-            os.close(reading)
-            _become(writing, names, sieve, bodies, glances)
-        os.close(writing)
-        self._pipe: BinaryIO = os.fdopen(reading, "rb")
+        child = standby.take() or Standby(lambda: _work)
+        self._child = child.process
+        self._pipe: BinaryIO = os.fdopen(child.results, "rb")
+        child.order(marshal.dumps((list(names), sieve, bodies, glances)))
 
     def exchanges(self) -> Iterator[Head | Seen]:
         for kind, what in self._records():
@@ -148,20 +145,21 @@ class Relay(Reading):
             self._wait()
 
 
-def _become(pipe: int, names: Sequence[str], sieve: bool, bodies: bool, glances: bool) -> None:
-    """The child's whole life. Nothing that its parent would do at its end is done here."""
-    code = 1
+def ready() -> Work:
+    """What a child does, when all that it needs is loaded."""
+    from leakscan import decode, reassembly, sieve  # noqa: F401  (numpy, which the parent can do without)
+
+    return _work
+
+
+def _work(pipe: int, order: bytes) -> None:
+    """The child's work."""
+    names, sieve, bodies, glances = marshal.loads(order)
     ended: list[int] = []
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))  # before and after the reading
-        with os.fdopen(pipe, "wb", buffering=GROUP_BYTES) as out:
-            _read(out, names, sieve, bodies, _Help(pipe) if glances else None, ended)
-        code = 0
-    except BrokenPipeError:
-        pass
-    finally:
-        os._exit(code)
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))  # before and after the reading
+    _widen(pipe)
+    with os.fdopen(pipe, "wb", buffering=GROUP_BYTES) as out:
+        _read(out, names, sieve, bodies, _Help(pipe) if glances else None, ended)
 
 
 class _Help:

@@ -60,7 +60,7 @@ def report(options: ReportOptions) -> int:
         with Progress(False) as progress, ExitStack() as stack, gate.interruptible():
             results = opened(options.results)
             merged = Merged(results, settings, Concealer(key), options.max_drops)
-            writers = open_writers(stack, options, wanted, live=False)
+            writers = open_writers(stack, options, wanted, live=False, read=options.results)
             summary = merged.write(writers)
             for remark in summary.get("remarks", ()):
                 progress.say(f"warning: {remark}")

@@ -2,8 +2,9 @@
 
 In: the names of captures. Out: for each series the batches of its captures, one after the other. A capture follows
 another when its frames have the same link types and its first one comes at most MAX_PAUSE_NS after the last frame of
-the other, and not before it. Of several that would fit, one with the same name but for digits is taken, then the
-earliest. State: how each regular file begins (a pipe begins a series of its own).
+the other (the latest of all; of long plain captures, of their last part), and not before it. Of several that would
+fit, one with the same name but for digits is taken, then the earliest. State: how each regular file begins (a pipe
+begins a series of its own).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from leakscan.losses import Losses
 from leakscan.model import FrameBatch
-from leakscan.sources import Beginning, beginning, open_capture
+from leakscan.sources import Beginning, beginning, ending, open_capture
 
 MAX_PAUSE_NS = 60 * 10**9
 _DIGITS = re.compile("[0-9]+")
@@ -44,6 +45,8 @@ def _from(
         for batch in opened(name, losses, on_bytes):
             last_ns = max(last_ns, int(batch.time_ns.max()))
             yield batch
+        if waiting and begins is not None and (told := ending(name)) is not None:
+            last_ns = told
         following = _following(name, begins, last_ns, waiting)
         if following is None:
             return
@@ -64,9 +67,11 @@ class Extent(NamedTuple):
 
 
 def extent(name: str) -> Extent:
-    """Reads all of a capture."""
-    begins = beginning(name)
-    return Extent(begins, max((int(batch.time_ns.max()) for batch in open_capture(name, Losses())), default=0))
+    """Reads the beginning and the end of a long plain capture, and all of any other."""
+    begins, last_ns = beginning(name), ending(name)
+    if last_ns is None:
+        last_ns = max((int(batch.time_ns.max()) for batch in open_capture(name, Losses())), default=0)
+    return Extent(begins, last_ns)
 
 
 def plan(extents: Mapping[str, Extent]) -> list[list[str]]:

@@ -52,9 +52,9 @@ def between(since: str | None, until: str | None) -> tuple[int, int]:
             try:
                 span[index] = moment_ns(text, end=flag == "until")
             except ValueError:
-                raise UsageError(f"{flag}: {text!r} is no time such as 2012-01-25T14:00Z or 2012-01-25") from None
+                raise UsageError(f"--{flag}: {text!r} is no time such as 2012-01-25T14:00Z or 2012-01-25") from None
     if span[1] <= span[0]:
-        raise UsageError("until: lies before since")
+        raise UsageError("--until: lies before --since")
     return span[0], span[1]
 
 

@@ -5,7 +5,7 @@ operator's stack. Four ways, in this order:
 
     fleet    units for many processes or a cluster, where they are named (`--state`, `--cluster`) or series are many
     split    many processes for one capture, or one series
-    relay    one process that reads, forked before this one loads what detection needs
+    relay    one process that reads; it gets ready (standby.py) while this one loads what detection needs
     spine    this process alone
 """
 
@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from leakscan import relay, split
+from leakscan import relay, split, standby
 from leakscan.errors import UsageError
 from leakscan.filenames import shown_name
 from leakscan.flags import Options
@@ -63,10 +63,12 @@ def scan_of(
         def start(setup: Setup) -> Pool:
             return stack.enter_context(Pool(split.workers(options.jobs), gate, setup))
 
+        standby.dismiss()
         return SplitScan(names, losses, settings(), start, gate, on_bytes)
     if kept or _are_many(options, names):
         from leakscan.fleet import Fleet  # late: multiprocessing
 
+        standby.dismiss()
         return Fleet(names, losses, settings(), partial(_crew, options, names), gate, on_bytes, options.sieve, state)
     reading: Reading
     if not options.responses and relay.pays(names, options.jobs):
@@ -75,6 +77,7 @@ def scan_of(
             relay.Relay(names, losses, gate, on_bytes, options.sieve, options.bodies, glances)
         )
     else:
+        standby.dismiss()
         batches = series(names, losses, on_bytes)
         reading = Reading(batches, losses, options.sieve, options.responses, options.bodies)
     from leakscan.spine import Scan  # late: what was forked starts meanwhile

@@ -70,6 +70,8 @@ ROOMS = [
     "interrupt",
     "spine",
     "library",
+    "streams",
+    "standby",
     "grouped",
     "relay",
     "fleet",
@@ -167,7 +169,7 @@ def test_tables_and_folders_agree():
     assert {path.stem for path in (HOUSE / "protocols").glob("*.py")} - {"__init__", "heads", "responses"} == set(
         PROTOCOLS
     )
-    assert {path.stem for path in (HOUSE / "cli").glob("*.py")} - {"__init__", "options"} == set(COMMANDS)
+    assert {path.stem for path in (HOUSE / "cli").glob("*.py")} - {"__init__", "options", "streams"} == set(COMMANDS)
 
 
 def test_the_command_line_knows_the_tables():

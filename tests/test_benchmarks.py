@@ -22,6 +22,7 @@ def leaky(monkeypatch):
     """Half of the streams HTTP, and all of them leaking: small captures are enough."""
     monkeypatch.setattr(traffic, "HTTP_SHARE", 0.5)
     monkeypatch.setattr(traffic, "LEAKING_SHARE", 1.0)
+    monkeypatch.setattr(traffic, "QUIET_SHARE", 1.0)
 
 
 def made(kind, size=SIZE, **options):
@@ -58,7 +59,7 @@ def test_what_is_planted_is_found(kind, tmp_path, leaky):
     assert "tcp.checksum" not in coverage["losses"]["other"]
 
 
-@pytest.mark.parametrize("kind", ["mixed", "http", "tiny"])
+@pytest.mark.parametrize("kind", ["mixed", "http", "quiet", "tiny"])
 def test_without_loss_every_request_is_read(kind, tmp_path):
     holds, data = made(kind)
     (tmp_path / "a.pcap").write_bytes(data)

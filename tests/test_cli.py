@@ -278,6 +278,59 @@ def test_a_reader_that_has_seen_enough(capture):
         assert b"Traceback" not in process.stderr.read()
 
 
+@pytest.mark.parametrize("command", ["analyse", "requests"])
+def test_a_full_disk_behind_stdout_is_no_bug(capture, command):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*COMMAND, command, "-q", capture()], stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.endswith(b"leakscan: error: cannot write to standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize(("data", "code"), [(LEAK, 1), (CLEAN, 0)])
+@pytest.mark.parametrize("stream", [">&-", "2>&-", ">&- 2>&-", "2>/dev/full"])
+def test_streams_that_cannot_be_written_do_not_change_what_was_found(capture, tmp_path, data, code, stream):
+    result = tmp_path / "result.jsonl"
+    line = f'exec "$@" {stream}'
+    words = ["sh", "-c", line, "sh", *COMMAND, "analyse", "-o", str(result), capture(data)]
+    done = subprocess.run(words, capture_output=True, timeout=60)
+    assert done.returncode == code
+    assert [json.loads(line)["type"] for line in result.read_text().splitlines()][-1] == "summary"
+
+
+@pytest.mark.parametrize("command", ["", "rules", "baseline", "policy", "config", "evidence"])
+def test_a_group_without_a_command_shows_its_help(command):
+    done = subprocess.run([*COMMAND, *command.split()], capture_output=True, text=True, timeout=60)
+    shown = subprocess.run([*COMMAND, *command.split(), "--help"], capture_output=True, text=True, timeout=60)
+    assert (done.stdout + done.stderr).strip() == shown.stdout.strip()
+
+
+@pytest.mark.parametrize("spec", ["csv={}", "parquet={}"])
+def test_a_result_never_takes_the_place_of_what_is_read(capsys, capture, tmp_path, spec):
+    path = capture()
+    before = Path(path).read_bytes()
+    link = tmp_path / "link.pcap"
+    link.symlink_to(path)
+    for given in (path, str(link)):
+        code, _, err = run(capsys, "analyse", "-q", given, "-o", spec.format(path))
+        assert (code, "is one of the files that are read" in err) == (2, True)
+    assert Path(path).read_bytes() == before
+
+
+def test_a_report_never_takes_the_place_of_a_result(capsys, capture, tmp_path):
+    result = tmp_path / "all.jsonl"
+    run(capsys, "analyse", "-q", capture(), "-o", str(result))
+    before = result.read_bytes()
+    assert run(capsys, "report", "-q", str(result), "-o", str(result))[0] == 2
+    assert result.read_bytes() == before
+
+
+def test_two_results_in_one_file(capsys, capture, tmp_path):
+    twice = ["-o", str(tmp_path / "x.md"), "-o", f"incident={tmp_path}/./x.md"]
+    code, _, err = run(capsys, "analyse", capture(), *twice)
+    assert (code, "is written twice" in err) == (2, True)
+    assert not (tmp_path / "x.md").exists()
+
+
 def test_a_hostile_name_is_harmless_in_messages(tmp_path):
     path = tmp_path / "\x1b[31mred\u202e.pcap"
     path.write_bytes(b"not a capture at all")

@@ -78,6 +78,12 @@ def test_target(target: str, expected: list[tuple[str, str, str]]) -> None:
         (("Cookie", "User-Identity-Forward-msisdn=00"), [("cookie", "User-Identity-Forward-msisdn", "00")]),
         (("Referer", "http://www.example/page?x=1&y=2"), [("referer", "x", "1"), ("referer", "y", "2")]),
         (("Referer", "http://www.example/"), []),
+        (("Referer", "http://imei.example/1234567"), []),  # a host is no name
+        (
+            ("Referer", "https://www.example/msisdn/12345678;a=1/x?b=2"),
+            [("referer", "a", "1"), ("referer", "b", "2")],
+        ),
+        (("Referer", "https://www.example/msisdn/12345678/x"), [("referer", "/msisdn", "12345678")]),
     ],
 )
 def test_header(header: Pair, expected: list[tuple[str, str, str]]) -> None:

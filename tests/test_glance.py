@@ -34,6 +34,10 @@ TARGETS = [
     "/?d={%22imei%22:%22001010012345672%22}",
 ]
 LINES = [
+    f"Referer: http://a.example/msisdn/{NUMBER}/x",
+    f"Referer: /a/msisdn/{NUMBER}",
+    f"Referer: http://a.example/x;msisdn={NUMBER}?a=b",
+    f"Referer: http://a.example/user/{NUMBER}/",
     "Accept: */*",
     "X-Forwarded-For: 203.0.113.9",
     "X-Forwarded-For: 10.1.2.3",

@@ -90,6 +90,7 @@ def test_a_website_passes_the_number_on(capsys, tmp_path):
             request("/", f"x-up-calling-line-id: {NUMBER}", host="shop.example"),
             request(f"/p.gif?q={NUMBER}", host="stats.example"),
             request("/p.gif", "Referer: http://shop.example/account?u=447700900999", host="ads.example"),
+            request("/p.gif", f"Referer: http://shop.example/of/{NUMBER}/cart", host="ads.example"),
         ],
     )
     code, result = analyse(capsys, tmp_path)
@@ -99,6 +100,7 @@ def test_a_website_passes_the_number_on(capsys, tmp_path):
     assert {key: (row["confidence"], row["leaks"], row["raised"]) for key, row in rows.items()} == {
         ("header", "x-up-calling-line-id"): ("confirmed", 1, 0),
         ("referer", "u"): ("confirmed", 1, 1),
+        ("referer", "/of"): ("confirmed", 1, 1),
         ("query", "q"): ("confirmed", 1, 1),
     }
     assert result["summary"]["total"]["subscribers"] == 1

@@ -6,21 +6,17 @@ command runs, so that `--help` and `--version` are fast.
 
 from __future__ import annotations
 
-import gc
-import os
-import sys
-from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
-from leakscan import __version__
+from leakscan import __version__, streams
 from leakscan.errors import LeakscanError, places
 
 BUG = "this is a bug in leakscan; run again with -v for the place, and report it with the version and this line"
 EXIT_BUG, EXIT_PIPE = 70, 141
-#: Records hold no cycles: looking for some as often as Python does by itself takes a tenth of the time.
-GC_THRESHOLDS = (50_000, 20, 50)
+#: A group without a command, which click 8.2 and later raise; earlier ones print the help themselves.
+_NO_ARGUMENTS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 #: A command, in a file of its name in this folder, in the order of `--help`.
 COMMANDS = (
@@ -67,18 +63,14 @@ def leaf_commands() -> list[tuple[str, click.Command]]:
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads for matrices, which nobody here has
-    gc.set_threshold(*GC_THRESHOLDS)
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
-
-
 def run(arguments: list[str]) -> int:
     """Run one command; gives its exit code. Nothing that was captured reaches stderr."""
     try:
         job = cli.main(arguments, prog_name="leakscan", standalone_mode=False)
         return job() if callable(job) else int(job or 0)
+    except _NO_ARGUMENTS as error:  # the whole help
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.", err=True)
@@ -90,7 +82,7 @@ def run(arguments: list[str]) -> int:
         _complain(str(error))
         return error.exit_code
     except BrokenPipeError:  # the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.to_nowhere(streams.STDOUT)
         return EXIT_PIPE
     except Exception as error:  # noqa: BLE001  (the last line of defence: its message may hold captured data)
         _complain(f"internal error: {getattr(error, 'kind', type(error).__name__)}; {BUG}")

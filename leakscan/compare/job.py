@@ -23,10 +23,10 @@ def compare(options: Options) -> int:
     with Progress(options.progress == "auto" and not options.quiet) as progress, ExitStack() as stack:
         losses = Losses(partial(warn, progress.say))
         client, server = _sides(options, losses)
-        writers = open_writers(stack, options, wanted, False)
+        names = list(dict.fromkeys([*client.names, *server.names]))
+        writers = open_writers(stack, options, wanted, False, read=names)
         if options.show_values:
             progress.say(VALUES_SHOWN)
-        names = list(dict.fromkeys([*client.names, *server.names]))
         progress.start(names)
         rounds = 2 * (len(client.names) + len(server.names)) // len(names)  # how often each byte is read
 

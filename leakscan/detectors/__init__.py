@@ -77,7 +77,7 @@ def detect(fields: Sequence[Field], losses: Losses, catalogue: Catalogue | None 
             found = _named_inside(field, losses, catalogue)
         if found:
             matches.extend(found)
-        else:
+        if not found or all(match.identifier == "private_ip" for match in found):  # a number may stand beside it
             unknown.append(field)
     if unknown and scan.speaks("\n".join([field[2] for field in unknown])):
         for field in unknown:
@@ -264,6 +264,8 @@ def _taken_apart(
     members = nested.members(text)
     if members is not None:
         return members, chain if chain[-1:] == ("jwt",) else (*chain, "json")
+    if text.startswith("<"):
+        return nested.tagged(text)[:MAX_PARTS], chain
     pieces = [piece.strip() for piece in _ATTRIBUTES.split(text, MAX_PARTS) if piece]
     pairs = [(mark[0], mark[1].strip(encodings.TRIMMED)) for mark in map(_attribute, pieces) if mark]
     if pairs and outer is not None and _attribute(pieces[0]) is None:  # what the rest of the list follows

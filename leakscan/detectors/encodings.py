@@ -141,7 +141,8 @@ def trim(text: str) -> str:
         return text[1:-1].strip()
     if len(text) > 2 and _BRACKETS.get(text[0]) == text[-1]:
         inner = text[1:-1].strip(TRIMMED)
-        if text[0] != "[" or not ("," in inner or inner.startswith("{")):  # such an array stays JSON
+        stays = "<" in inner if text[0] == "<" else text[0] == "[" and ("," in inner or inner.startswith("{"))
+        if not stays:  # XML, and an array of JSON
             text = inner
     return text
 

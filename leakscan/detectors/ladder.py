@@ -40,9 +40,12 @@ def _form_evidence(verdict: Verdict) -> tuple[str, ...]:
 
 def _confidence(field: Field, signature: Signature, verdict: Verdict) -> str:
     """A plausible value is worth one step less than a valid one, and a hint where clients write what they like, unless
-    it is long and the name means nothing else. A hash is never more than probable, but it is not a chance value either
+    it is long and the name means nothing else. What a form calls a number is nobody's in a path, which leads to a page
+    about it. A hash is never more than probable, but it is not a chance value either
     when the name says of what."""
     certain, probable, hint = CONFIDENCES[::-1]
+    if signature.id in FORMS and (field.place == "path" or field.name.startswith("/")):
+        return hint
     if GUESSED in verdict.evidence:
         return min(probable, signature.confidence, key=CONFIDENCES.index)
     if verdict.grade == VALID or signature.confidence == hint:
@@ -102,6 +105,8 @@ INSIDE_EVIDENCE, VALUE_EVIDENCE = "named inside the value", "value alone"
 CLIENT_SIDE = ("app", "device")
 #: Kinds of which a plausible value counts in a parameter, too; a wrong check digit makes an IMEI anything.
 NUMBERED, MIN_LONG_DIGITS = ("msisdn", "imsi", "iccid"), 9
+#: Rules of names that forms use.
+FORMS = ("phone", "name-says-phone")
 DEVICE_IDS = ("device_id", "advertising_id", "mac")
 #: What an identifier is worth when it is plainly readable (docs/formats.md).
 SEVERITY_OF: Mapping[str, str] = {

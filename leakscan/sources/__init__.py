@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ __all__ = [
     "Stamp",
     "beginning",
     "content",
+    "ending",
     "expand",
     "frames",
     "open_capture",
@@ -43,6 +45,8 @@ CONTENT_BYTES = 1 << 20
 #: `beginning` looks at this many batches, read in pieces of this size.
 BEGINNING_BATCHES = 8
 BEGINNING_BYTES = 64 << 10
+#: From here on it pays to look at the end of a capture by itself.
+LONG_BYTES = 4 << 20
 #: A smaller file is inflated faster than a thread starts. Plain files are not read ahead: the kernel does that, and
 #: what the other core has read is not in this one's cache.
 AHEAD_BYTES = 4 << 20
@@ -126,6 +130,29 @@ def beginning(name: str) -> Beginning | None:
         times.append(int(batch.time_ns[0]))
         links.add(batch.origin.link)
     return Beginning(times[0], frozenset(links)) if times else None
+
+
+def ending(name: str) -> int | None:
+    """The time of the latest frame in the last part of a long plain capture; None where only reading all of it tells
+    how it ends.
+    """
+    there = stamp(name)
+    if there is None or there.size < LONG_BYTES:
+        return None
+    from leakscan.sources.tail import latest  # late: numpy
+
+    try:
+        return latest(there.size, partial(_opened_at, name))
+    except (OSError, Fault):
+        return None
+
+
+def _opened_at(name: str, place: int, most: int) -> RawFile | RemoteFile:
+    if paths.is_remote(name):
+        return RemoteFile(name, most=most, at=place)
+    raw = RawFile(name, most=most)
+    raw.seek(place)
+    return raw
 
 
 def plain(name: str) -> str:

@@ -97,14 +97,16 @@ def stamp(name: str, again: bool = False) -> Stamp | None:
 class RemoteFile:
     """The bytes of one capture: a ByteSource."""
 
-    def __init__(self, name: str, on_bytes: Callable[[int], None] | None = None, most: int = BUFFER_BYTES) -> None:
-        """Connects when the first byte is asked for."""
+    def __init__(
+        self, name: str, on_bytes: Callable[[int], None] | None = None, most: int = BUFFER_BYTES, at: int = 0
+    ) -> None:
+        """From the byte `at` on. Connects when the first is asked for."""
         found = stamp(name)
         self.size = found.size if found else BUFFER_BYTES  # as far as is known: whether reading ahead pays
         self._name = name
         self._on_bytes = on_bytes
         self._most = most
-        self._at = 0
+        self._at = at
         self._part: _Part | None = None
         self._stamp: Stamp | None = None
         self._reading = False

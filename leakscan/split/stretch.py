@@ -20,8 +20,8 @@ from leakscan.model import FrameBatch
 from leakscan.neighbours import Neighbours
 from leakscan.sieve import Sifted, may_begin, sift
 from leakscan.sources import pcap, pcapng
+from leakscan.sources.boundaries import first_block, first_record
 from leakscan.sources.stream import Window
-from leakscan.split.boundaries import first_block, first_record
 from leakscan.split.shared import Full, Room
 from leakscan.split.work import COLUMNS_BYTES, Identity, Read, Work
 

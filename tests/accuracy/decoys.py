@@ -211,7 +211,7 @@ def _other_ids(random: Random) -> Field:
     name, value = random.choice(
         (
             ("imei", uuid(random)),
-            ("imei", random.choice("12345")),
+            ("imei", random.choice(("1", "2", "004999010640000", "358240051111110"))),
             ("imei", hexadecimal(random, 16)),
             ("device_id", uuid(random)),
             ("deviceId", hexadecimal(random, 16)),
@@ -327,6 +327,15 @@ def _contacts(random: Random) -> Field:
     return random.choice(("path", "query")), name, value
 
 
+def _pages(random: Random) -> Field:
+    """Pages about a number: whose it is, how to call a shop."""
+    return (
+        "path",
+        random.choice(("tel", "phone", "call", "number", "phone-number")),
+        msisdn(random, random.choice(PLANS)),
+    )
+
+
 #: Family -> how one of it is made.
 FAMILIES: Mapping[str, Maker] = {
     "analytics cookies": _analytics,
@@ -348,6 +357,7 @@ FAMILIES: Mapping[str, Maker] = {
     "payments, taxes, bookings": _payments,
     "validators, signatures, keys": _validators,
     "published contacts": _contacts,
+    "pages about numbers": _pages,
     "valid digits under other names": _bait,
 }
 

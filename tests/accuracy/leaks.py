@@ -133,6 +133,7 @@ AGENT_FORMS: Mapping[str, Callable[[Random], str]] = {
     "imei": lambda r: f"DoCoMo/2.0 X01(c500;TB;W24H16;ser{imei(r)};icc8981{digits(r, 15)}F)",
     "imei ": lambda r: f"SoftBank/1.0/910T/TJ001/SN{imei(r)} Browser/1.0",
     "imei  ": lambda r: f"Phone100/1.0 Profile/MIDP-2.0 IMEI/{imei(r)}",
+    "imei   ": lambda r: f"Player/2.1 (imei/{imei(r)}; en)",
     "meid_esn": lambda r: f"J-PHONE/4.3/V603T/SNJTUA{number(r, 7)} TS/1.00",
 }
 
@@ -257,6 +258,7 @@ def _imsi_forms(random: Random) -> dict[str, str]:
         "swapped digits": swapped(value + "F"),
         "base64": b64encode(value.encode()).decode(),
         "hex of text": value.encode().hex(),
+        "before a list": f"{value}, Bearer-Type=WCDMA, lang=en",
     }
 
 
@@ -278,6 +280,7 @@ def _meid_forms(random: Random) -> dict[str, str]:
         "lower case": value.lower(),
         "decimal": f"{int(value[:8], 16):010}{int(value[8:], 16):08}",
         "groups": f"{value[:2]} {value[2:8]} {value[8:14]}",
+        "beside an address": f"{value},192.0.2.7",
     }
 
 

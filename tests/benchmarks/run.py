@@ -253,6 +253,18 @@ def growth_table(bench: Bench, size: int, factors: list[float]) -> str:
     return table("### Growth", ["traffic", "capture", "streams", "time", "a frame", "peak memory"], lines)
 
 
+def cores_table(bench: Bench, size: int) -> str:
+    """One capture on one core and on all."""
+    lines = []
+    for kind, wanted in (("mixed", size), ("http", size // 2)):
+        capture = bench.capture(kind, wanted)
+        one, all_of_them = bench.measure([Row(f"{kind}, -j 1", ALONE, capture), Row(f"{kind}, -j", LEAKSCAN, capture)])
+        bench.forget([capture])
+        ratio = f"{one.seconds / all_of_them.seconds:.2f}"
+        lines.append([kind, megabytes(capture.size), f"{one.seconds:.2f} s", f"{all_of_them.seconds:.2f} s", ratio])
+    return table("### Cores", ["traffic", "capture", "-j 1", f"-j {os.cpu_count()}", "times as fast"], lines)
+
+
 def stages_table(bench: Bench, size: int) -> str:
     """Where the time goes, stage by stage: breakdown.py, once a kind."""
     kinds = {"mixed": size, "http": size // 2}
@@ -356,6 +368,7 @@ def main() -> None:
 
 
 LEAKSCAN = Program("leakscan", "python -m leakscan analyse -q -f jsonl --exit-zero CAPTURE")
+ALONE = Program("leakscan -j 1", LEAKSCAN.line.replace("CAPTURE", "-j 1 CAPTURE"))
 #: leakscan first: the others are compared with it.
 PROGRAMS = (
     LEAKSCAN,
@@ -380,10 +393,12 @@ Table = Callable[[Bench, int, list[Program], bool], str]
 TABLES: dict[str, Table] = {
     "mixed": lambda bench, size, programs, growth: peers_table(bench, "mixed", size, programs),
     "http": lambda bench, size, programs, growth: peers_table(bench, "http", size // 2, programs),
+    "quiet": lambda bench, size, programs, growth: peers_table(bench, "quiet", size // 2, programs),
     "tiny": lambda bench, size, programs, growth: peers_table(bench, "tiny", size // 10, programs),
     "lossy": lambda bench, size, programs, growth: peers_table(bench, "lossy", size // 2, programs),
     "forms": lambda bench, size, programs, growth: forms_table(bench, size),
-    "growth": lambda bench, size, programs, growth: growth_table(bench, size, [0.1, 1, 4] if growth else [0.1, 1]),
+    "growth": lambda bench, size, programs, growth: growth_table(bench, size, [0.1, 1, 4, 10] if growth else [0.1, 1]),
+    "cores": lambda bench, size, programs, growth: cores_table(bench, size * (8 if growth else 1)),
     "stages": lambda bench, size, programs, growth: stages_table(bench, size),
     "start": lambda bench, size, programs, growth: start_table(bench),
 }

@@ -30,7 +30,8 @@ MAX_OPEN = 1000  # streams that are open at a time ...
 BYTES_PER_OPEN = 1 << 18  # ... but only one for so many bytes of the capture: a small one has to hold whole streams
 MAX_BURST = 8  # frames of one stream in a row
 HTTP_SHARE = 0.1  # of the streams of mixed traffic
-LEAKING_SHARE = 0.2  # of the HTTP streams: all their requests are planted
+LEAKING_SHARE = 0.2  # of the HTTP streams: all their requests are planted ...
+QUIET_SHARE = 0.01  # ... and of those of quiet traffic
 POST_SHARE, UPLOAD_SHARE = 0.1, 0.005  # of the requests
 LONG_COOKIE_SHARE = 0.1  # of the requests: the head takes two segments or three
 LOST_SHARE, REORDERED_SHARE = 0.01, 0.02  # of the frames of lossy traffic
@@ -160,12 +161,16 @@ class Source:
                 left -= RECORD_BYTES
         yield from connection.close()
 
-    def http(self) -> Iterator[Packet]:
+    def quiet(self) -> Iterator[Packet]:
+        """HTTP in which little leaks."""
+        return self.http(QUIET_SHARE)
+
+    def http(self, share: float | None = None) -> Iterator[Packet]:
         """A connection with some requests, one after the other."""
         rng = self.rng
         host = rng.randrange(len(_HOSTS))
         connection = self.connection(host, tls=False)
-        leaking = rng.random() < LEAKING_SHARE
+        leaking = rng.random() < (LEAKING_SHARE if share is None else share)
         yield from connection.open()
         for _ in range(rng.randint(1, 4)):
             yield from self._ask(connection, host, leaking)
@@ -237,6 +242,7 @@ class Source:
 KINDS: dict[str, Callable[[Source], Iterator[Packet]]] = {
     "mixed": Source.mixed,
     "http": Source.http,
+    "quiet": Source.quiet,
     "tiny": Source.tiny,
     "lossy": Source.lossy,
 }

@@ -43,6 +43,9 @@ def none(place: str, name: str, value: str) -> Losses:
         ("query", "msisdn", "%2B" + NUMBER, "msisdn", "confirmed", "critical"),
         ("referer", "msisdn", NUMBER, "msisdn", "confirmed", "critical"),
         ("path", "msisdn", NUMBER, "msisdn", "confirmed", "critical"),
+        ("path", "tel", "12025550123", "phone", "hint", "critical"),
+        ("referer", "/phone-number", "12025550123", "name-says-phone", "hint", "critical"),
+        ("referer", "phone", "12025550123", "phone", "probable", "critical"),
         ("header", "x-nokia-imsi", IMSI, "x-nokia-imsi", "confirmed", "critical"),
         ("query", "imei", IMEI, "imei", "confirmed", "critical"),
         # 2: a known name and a value that is plausible only
@@ -136,6 +139,8 @@ def parts(name: str, value: str) -> set[tuple[str, str, tuple[str, ...]]]:
         ("cookie", "imsi", f"12, IMEI={IMEI}", {("imei", IMEI)}),
         # a value beside an address
         ("cookie", "meid", "B0E82D53BF5180%2C192.0.2.1", {("meid_esn", "B0E82D53BF5180")}),
+        ("header", "X-Device-Info", f"<d><msisdn>{NUMBER}</msisdn></d>", {("msisdn", NUMBER)}),
+        ("query", "d", f"%3Cd%3E%3Cimei%3E{IMEI}%3C%2Fimei%3E%3C%2Fd%3E", {("imei", IMEI)}),
         # what is read is no cipher
         ("header", "x-msisdn", base64.b64encode(f"a=1&msisdn={NUMBER}&b=2".encode()).decode(), {("msisdn", NUMBER)}),
     ],
@@ -297,3 +302,9 @@ def test_hostile_values_are_cheap_under_every_name(piece: str) -> None:
 def test_pairs_without_a_message() -> None:
     fields = pairs_fields([("Host", "www.example"), ("X-MSISDN", NUMBER), ("Cookie", f"imsi={IMSI}")], Losses())
     assert [match.identifier for match in detect(fields, Losses())] == ["msisdn", "imsi"]
+
+
+def test_a_number_beside_an_address() -> None:
+    """Where addresses are meant a number is one under a name that says nothing."""
+    found = detect([Field("header", "X-Forwarded-For", f"{NUMBER}, 10.1.2.3")], Losses())
+    assert {(match.identifier, match.confidence) for match in found} == {("private_ip", "probable"), ("msisdn", "hint")}

@@ -160,6 +160,20 @@ def leaking(size: int) -> bytes:
     return front + filler * ((size - len(front) - len(behind)) // len(filler)) + behind
 
 
+def test_captures_are_read_once(s3, tmp_path):
+    """Which are one series is told by their beginnings and ends alone."""
+    size = 24_000_000
+    data = leaking(size)
+    names = [s3.put(f"once/{number}.pcap", data) for number in range(2)]
+    (tmp_path / "key").write_bytes(b"k" * 16)
+    common = "-f", "jsonl", "--pseudonym-key", str(tmp_path / "key"), *names
+    s3.proxy.sent = 0
+    found = result("-j", "2", *common)
+    assert 2 * len(data) < s3.proxy.sent < 2 * (len(data) + 2 * MIB)
+    assert found == result("-j", "1", *common)
+    assert found[1].count('"type":"leak"') == 100
+
+
 def analysed(tmp_path, name: str) -> tuple[list[dict], int]:
     """Lines of the result, and the memory that it took."""
     (tmp_path / "key").write_bytes(b"k" * 16)

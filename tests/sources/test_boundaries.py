@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from leakscan.losses import Losses
 from leakscan.sources import pcap as pcap_reader
+from leakscan.sources.boundaries import CHAIN, first_block, first_record
 from leakscan.sources.stream import Window
-from leakscan.split.boundaries import CHAIN, first_block, first_record
 from tests.builders import START_NS, enhanced, interface, pcap, pcapng, section
 
 FRAMES = st.lists(st.binary(min_size=42, max_size=300), min_size=1, max_size=30)  # as on Ethernet
