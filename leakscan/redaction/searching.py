@@ -99,7 +99,7 @@ class Search:
                 yield from self._segment(plain.key, seq, number, piece, plain.start, plain.end, hits)
             return
         frame = piece.data[piece.start : piece.start + size]
-        traced = self._tracer.trace(frame, piece.wire - piece.fcs, piece.link, number, piece.start)
+        traced = self._tracer.trace(frame, piece.wire - piece.fcs, piece.link, number, piece.start, piece.time_ns)
         if not any(segment.payload for segment in traced.segments):
             yield from self._datagram(traced.layers)
         if not traced.segments and size < piece.wire - piece.fcs:

@@ -198,6 +198,26 @@ def test_fragments_whose_others_did_not_come(copy, tmp_path):
     assert FOREIGN[-5:].encode() not in left
 
 
+@pytest.mark.parametrize("make", [pcap, lambda rows: pcap(rows, ns=True), lambda rows: pcapng(frames=rows)])
+def test_an_identification_that_comes_again(copy, tmp_path, make):
+    """A fragment of which the others were lost; two minutes later the same number is another packet's."""
+    first, second = (
+        [ethernet(part, True) for part in _fragments(segment(1000, head, port=41001), 11, 77)]
+        for head in (request("/other", f"X-Nothing: {'at all ' * 30}"), HEAD)
+    )
+    assert AT < 11 * 8 - 20 < AT + len(FOREIGN)  # the number is cut
+    start, minute = 1_326_153_600 * 10**9, 60 * 10**9
+    rows = [(start, frame) for frame in frames(FULL)] + [(start + 10, first[0]), (start + 10, first[1])]
+    assert len(first) > 2
+    rows += [(start + 2 * minute, part) for part in second]
+    code, made, _, err = copy(make(rows), "-q")
+    assert (code, err) == (3, "")  # the first packet was lost
+    assert payloads(made, tmp_path)[-len(second) :] != [part[14:] for part in second]
+    whole = b"".join(payload[20:] for payload in payloads(made, tmp_path)[-len(second) :])
+    assert FOREIGN.encode() not in whole
+    assert fake_of(made) in whole
+
+
 # -- copies that contradict each other -------------------------------------------------------------------------------
 
 
