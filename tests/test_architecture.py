@@ -27,6 +27,7 @@ ROOMS = [
     "pieces",
     "checksum",
     "nested",
+    "newfile",
     "bodies",
     "tomlfile",
     "show",

@@ -101,6 +101,13 @@ class Fleet:
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
         """Leaks in the order of series, captures and frames."""
+        try:
+            yield from self._leaks()
+        except Exception:  # of an interruption `rest` is asked
+            self._exit.close()
+            raise
+
+    def _leaks(self) -> Iterator[Leak]:
         self._stamps = {name: stamp(name) for name in self._names}
         crew = _Late(self._crew, self._exit)
         self._units = self._bundled(plan(self._extents(crew)), crew)
