@@ -136,6 +136,7 @@ def _as_dict(signature: Signature) -> dict[str, Any]:
         "pattern": signature.pattern.pattern if signature.pattern else "",
         "places": [place for place in PLACES if place in signature.places],
         "added_by": signature.added_by,
+        "parameter_by": signature.parameter_by,
         "carriers": list(signature.carriers),
         "parts": list(signature.parts),
         "formats": {name: _takes(name) for name in signature.formats},

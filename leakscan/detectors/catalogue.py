@@ -85,6 +85,7 @@ class Signature:
     unless: tuple[str, ...] = ()  # words beside those that make the name one of something else
     places: frozenset[str] = frozenset(NAMED_PLACES)
     added_by: str = "network"
+    parameter_by: str = ""  # who writes it in a target or a body, where that differs
     carriers: tuple[str, ...] = ()  # PLMNs, only of names that no other network uses
     confidence: str = "confirmed"  # the most that a valid value is worth
     severity: str = ""  # "" for the usual one of the identifier
@@ -257,6 +258,7 @@ KEYS: Mapping[str, tuple[type, Collection[str], bool]] = {
     "identifier": (str, IDENTIFIERS, True),
     "formats": (tuple, (), True),
     "added_by": (str, ADDED_BY, False),
+    "parameter_by": (str, ADDED_BY, False),
     "carriers": (tuple, (), False),
     "confidence": (str, CONFIDENCES, False),
     "severity": (str, SEVERITIES, False),

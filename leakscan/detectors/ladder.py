@@ -26,12 +26,18 @@ def match_of(field: Field, signature: Signature, verdict: Verdict, chain: tuple[
         confidence=_confidence(field, signature, verdict),
         severity=_severity(identifier, signature, verdict),
         rotating=signature.rotating or verdict.rotating,
-        origin="client-sent" if signature.added_by in CLIENT_SIDE else "unknown",
+        origin="client-sent" if _writer(field, signature) in CLIENT_SIDE else "unknown",
         evidence=(_name_evidence(signature), *_form_evidence(verdict), *verdict.evidence),
         carriers=verdict.carriers or signature.carriers,
         home=verdict.home,
         spans=(field.value,) if field.value != verdict.value else (),
     )
+
+
+def _writer(field: Field, signature: Signature) -> str:
+    """Who writes the name there. A Referer may repeat what a site was told by the network."""
+    by_request = field.place in ("query", "path", "body")
+    return (signature.parameter_by if by_request else "") or signature.added_by
 
 
 def _form_evidence(verdict: Verdict) -> tuple[str, ...]:

@@ -45,11 +45,11 @@ OK, DIFFERS, UNCHECKED, NOTE = "ok", "DIFFERS", "not checked", "note"
 COMPARED = (
     *("time", "frame", "frame_end", "client_port", "server", "server_port", "teid", "host", "method", "target"),
     *("place", "name", "rule", "identifier", "value", "encoding", "confidence", "severity", "fingerprint", "partial"),
-    *("origin", "evidence", "rotating"),
+    "rotating",
 )
 #: ... what only with the key, and what only where no file of the operator's bears on it; captures may be renamed.
 KEYED = ("pseudonym", "client")
-ATTRIBUTED = ("bearer", "network", "home_operator", "recipient")
+ATTRIBUTED = ("origin", "bearer", "network", "home_operator", "recipient", "evidence")
 OPERATOR = ("networks", "asn_db", "policy")
 OWN = frozenset({"finding", "capture_sha256", "frames", "excerpt"})  # keys that a leak does not have
 #: The same of the summary.
@@ -216,7 +216,8 @@ class Verification:
         if other:
             yield Check(DIFFERS if tool == here else UNCHECKED, f"summary: other {' and '.join(other)}")
         if any(self._made_with(name) for name in OPERATOR):
-            yield Check(NOTE, "network, home operator, bearer and recipient are not compared: they were the operator's")
+            depends = "network, home operator, bearer, origin, recipient"
+            yield Check(NOTE, f"what depends on the operator's own files ({depends}) is not compared")
 
     def _compared(self) -> Iterator[tuple[int, bool]]:
         """Number of each finding, and whether the scan gives the same at its place."""

@@ -38,10 +38,10 @@ def refusal(name: str, left: Sequence[str], conflicts: Sequence[int]) -> Left:
     """`conflicts`: frames of the capture that say something else than others in the same place of a stream."""
     words = "; ".join(left[:MAX_NAMED]) + (f"; and {len(left) - MAX_NAMED:,} more" if len(left) > MAX_NAMED else "")
     if conflicts:
-        frames = ", ".join(map(str, conflicts))
+        frames = ", ".join(f"frame {number}" for number in conflicts)
         return Contradiction(
-            f"{name}: cannot be replaced: frames {frames} contradict others of the same stream, and an identifier can "
-            f"be put together from them all the same ({words}); nothing was written"
+            f"{name}: cannot be replaced: {frames}: says something else than others of the same stream, and an "
+            f"identifier can be put together from them all the same ({words}); nothing was written"
         )
     return Left(f"{name}: the copy did not pass its check ({words}), so nothing was written; please report this")
 

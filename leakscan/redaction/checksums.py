@@ -32,7 +32,7 @@ def repair(regions: Iterable[Region], old: bytes, new: bytearray) -> None:
     for region in reversed(list(regions)):
         if region.kind == IPV4:
             size = (old[region.start] & 15) * 4
-            _move(new, region.start + 10, _change(old, new, region.start, min(region.start + size, region.end)))
+            move(new, region.start + 10, _change(old, new, region.start, min(region.start + size, region.end)))
         elif region.kind in SUMS:
             _sum(region, old, new)
         elif region.kind in POLYNOMIALS:
@@ -53,7 +53,7 @@ def _sum(region: Region, old: bytes, new: bytearray) -> None:
     if not region.first_fragment and not _is_offloaded(region, old, field):
         content = _change(old, new, region.start, region.end)
     if addresses or content:
-        _move(new, field, addresses + content, never_zero=region.kind == _UDP)
+        move(new, field, addresses + content, never_zero=region.kind == _UDP)
 
 
 def _is_used(region: Region, old: bytes) -> bool:
@@ -92,7 +92,16 @@ def _change(old: bytes, new: bytearray, start: int, end: int) -> int:
     return (_words(new, start, end) - _words(old, start, end)) % 0xFFFF
 
 
-def _move(new: bytearray, field: int, change: int, never_zero: bool = False) -> None:
+def address_change(header: bytes, swaps: Iterable[tuple[int, bytes, bytes]]) -> int:
+    """By how much other addresses in an IP header change the checksums that cover them: where, the old one, the new."""
+    new = bytearray(header)
+    for at, _, other in swaps:
+        new[at : at + len(other)] = other
+    low, high = _addresses(header, 0)
+    return _change(bytes(header), new, low, high)
+
+
+def move(new: bytearray, field: int, change: int, never_zero: bool = False) -> None:
     """RFC 1624 equation 3: HC' = ~(~HC + ~m + m')."""
     if not change % 0xFFFF:
         return

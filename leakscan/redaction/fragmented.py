@@ -10,13 +10,14 @@ from collections.abc import Iterator
 
 from leakscan.decode.walk import IPV4, IPV6
 from leakscan.redaction.addresses import Addresses
-from leakscan.redaction.checksums import Region, repair
+from leakscan.redaction.checksums import Region, address_change, move, repair
 from leakscan.redaction.edits import Edit
 from leakscan.redaction.located import Located
 from leakscan.redaction.tracing import Layer
 
 #: Of the edits that a packet makes of itself: they are final.
 RANK = 1 << 40
+_TCP, _TCP_SUM = 6, 16
 
 
 class Packet:
@@ -30,6 +31,7 @@ class Packet:
         self._layers = layers[whole:] if whole >= 0 else []
         self._outer = self._layers[0].data if self._layers else payload
         self._edits: list[tuple[Located, Edit]] = []
+        self._moved = 0  # by how much the addresses around it change its checksum
 
     def edit(self, start: int, new: bytes | None, size: int, rank: int) -> None:
         """Bytes of the payload."""
@@ -41,11 +43,20 @@ class Packet:
             if layer.kind in (IPV4, IPV6):
                 for start, old, new in addresses.swaps(bytes(layer.data)):
                     self._edits.append((layer.data, Edit(0, start, new, len(old), RANK)))
+        outer = self._layers[0] if self._layers else None
+        if outer is not None and outer.kind == _TCP and outer.address is not None and self._is_headless():
+            self._moved = address_change(outer.address, addresses.swaps(bytes(outer.address)))
+
+    def _is_headless(self) -> bool:
+        """Whether TCP's checksum is not in the first fragment, where it is repaired with the addresses around it."""
+        runs = self._outer.runs
+        return len(runs) > 1 and runs[1].at < _TCP_SUM + 2 <= len(self._outer)
 
     def finish(self) -> Iterator[Edit]:
         """The edits of the frames; then it starts anew."""
         edits, self._edits = sorted(self._edits, key=lambda row: (-row[1].rank, row[1].offset)), []
-        if not edits:
+        moved, self._moved = self._moved, 0
+        if not edits and not moved:
             return
         if any(edit.new is None for _, edit in edits):
             for _, _, piece, offset in self._outer.places(0, len(self._outer)):
@@ -62,6 +73,8 @@ class Packet:
                     if not done[place]:
                         new[place], done[place] = byte, 1
         repair(self._regions(), old, new)
+        if moved:
+            move(new, _TCP_SUM, moved)
         for low, high, piece, offset in self._outer.places(0, len(old)):
             if piece is not None and old[low:high] != new[low:high]:
                 yield Edit(piece, offset, bytes(new[low:high]), high - low, RANK)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from leakscan.sources import content, pcap, pcapng
-from leakscan.sources.interface import parse_interface
+from leakscan.sources.interface import Clock, Interface, parse_interface
 from leakscan.sources.links import linktype
 
 MAX_PIECE_BYTES = 64 << 20
@@ -20,6 +20,8 @@ DECRYPTION_SECRETS = 10  # draft-ietf-opsawg-pcapng section 4.7
 NAME_RESOLUTION = 4
 _SECTION, _INTERFACE = 0x0A0D0D0A, 1
 NO_LINK = -1  # of a frame whose interface was never described
+SECOND = 10**9
+_NOBODY = Interface(NO_LINK, Clock(), 0, "")
 
 
 class Piece(NamedTuple):
@@ -32,6 +34,7 @@ class Piece(NamedTuple):
     wire: int  # of the frame on the wire
     link: int
     fcs: int  # bytes of check sequence at the frame's end, when the file says so
+    time_ns: int = 0
 
     @property
     def frame_bytes(self) -> bytes:
@@ -94,7 +97,8 @@ def _records(source: _Bytes) -> Iterator[Piece]:
     if head is None:
         return
     yield Piece(head, 0, order, 0, 0, 0, 0, NO_LINK, 0)
-    captured_at, link, fcs, _ = pcap.layout(head, order)
+    captured_at, link, fcs, digits = pcap.layout(head, order)
+    scale = 10 ** (9 - (digits or variant.digits))
     unpack = struct.Struct(order + "I").unpack_from
     for number in range(1, 1 << 62):
         record = source.need(variant.record_header)
@@ -105,14 +109,15 @@ def _records(source: _Bytes) -> Iterator[Piece]:
         data = source.take(variant.record_header + size)
         if data is None:
             break
-        yield Piece(data, 6, order, number, variant.record_header, size, max(*lengths, size), link, fcs)
+        time_ns = unpack(data, 0)[0] * SECOND + unpack(data, 4)[0] * scale
+        yield Piece(data, 6, order, number, variant.record_header, size, max(*lengths, size), link, fcs, time_ns)
     if rest := source.rest() if variant.file_header > 24 else b"":
         yield Piece(rest, 0, order, 0, 0, 0, 0, NO_LINK, 0)
 
 
 def _blocks(source: _Bytes) -> Iterator[Piece]:
     order, number = "<", 1
-    interfaces: list[tuple[int, int]] = []  # link type, length of the check sequence
+    interfaces: list[Interface] = []
     snap = 0
     while (head := source.need(12)) is not None:
         if head[:4] == pcapng.SECTION_MAGIC:
@@ -125,16 +130,23 @@ def _blocks(source: _Bytes) -> Iterator[Piece]:
         if kind == _INTERFACE and len(data) >= 20:
             own, described = parse_interface(bytearray(data), order)
             snap = snap if interfaces else own
-            interfaces.append((linktype(described.link), described.fcs))
+            interfaces.append(described._replace(link=linktype(described.link)))
         layout = pcapng.PACKET_BLOCKS.get(kind)
         if layout is None or len(data) < layout.overhead:
             yield Piece(data, kind, order, 0, 0, 0, 0, NO_LINK, 0)
             number += kind in pcapng.NUMBERED_BLOCKS
             continue
         interface, size, wire = _packet(kind, data, order, layout.data, snap)
-        link, fcs = interfaces[interface] if interface < len(interfaces) else (NO_LINK, 0)
-        yield Piece(data, kind, order, number, layout.data, size, max(wire, size), link, fcs)
+        link, clock, fcs, _ = interfaces[interface] if interface < len(interfaces) else _NOBODY
+        time_ns = _time(data, order, clock) if layout.has_time else 0
+        yield Piece(data, kind, order, number, layout.data, size, max(wire, size), link, fcs, time_ns)
         number += 1
+
+
+def _time(data: bytes, order: str, clock: Clock) -> int:
+    high, low = struct.unpack_from(order + "II", data, 12)
+    per_second: int = clock.base**clock.exponent
+    return int(((high << 32) + low) * SECOND // per_second + clock.offset * SECOND)
 
 
 def _packet(kind: int, data: bytes, order: str, start: int, snap: int) -> tuple[int, int, int]:

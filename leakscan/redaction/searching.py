@@ -99,7 +99,7 @@ class Search:
                 yield from self._segment(plain.key, seq, number, piece, plain.start, plain.end, hits)
             return
         frame = piece.data[piece.start : piece.start + size]
-        traced = self._tracer.trace(frame, piece.wire - piece.fcs, piece.link, number, piece.start)
+        traced = self._tracer.trace(frame, piece.wire - piece.fcs, piece.link, number, piece.start, piece.time_ns)
         if not any(segment.payload for segment in traced.segments):
             yield from self._datagram(traced.layers)
         if not traced.segments and size < piece.wire - piece.fcs:
@@ -113,7 +113,7 @@ class Search:
             if not payload:
                 continue
             runs = payload.runs  # type: ignore[attr-defined]
-            if len(runs) == 1 and runs[0].frame == number:
+            if len(runs) == 1 and runs[0].frame == number and _put_together(traced.layers) is None:
                 start = runs[0].offset
                 yield from self._segment(key, seq, number, piece, start, start + len(payload), hits)
             else:
@@ -129,7 +129,7 @@ class Search:
 
     def _datagram(self, layers: list[Layer]) -> Iterator[Edit]:
         """What came in fragments and is no TCP, or has no payload: the outermost layer that was put together."""
-        whole = next((one.data for one in layers if len(one.data.runs) > 1 and not one.first_fragment), None)
+        whole = _put_together(layers)
         if whole is not None:
             packet = Packet(whole, layers)
             if self._addresses is not None:
@@ -165,6 +165,11 @@ class Search:
         whole = [hit._replace(start=hit.start - start) for hit in hits if start <= hit.start and hit.end <= end]
         yield from self._streams.feed(key, seq % (1 << 32), data, number, start, whole)
         yield from self.bodies.feed(key, seq % (1 << 32), data, Source((number,), piece.frame))
+
+
+def _put_together(layers: list[Layer]) -> Located | None:
+    """The outermost layer that came in pieces: a checksum in it may stand in another frame than what it covers."""
+    return next((one.data for one in layers if len(one.data.runs) > 1 and not one.first_fragment), None)
 
 
 def _placed(data: Located, start: int, new: bytes | None, size: int) -> Iterator[Edit]:

@@ -85,15 +85,16 @@ class Tracer:
         self._fragments = _Fragments(self._losses, frozenset({_TCP, *IP_TUNNELS}))
         self._walk = _Walk(self._losses, Neighbours(), self._fragments, IP_TUNNELS, UDP_TUNNELS)
 
-    def trace(self, data: bytes, wire: int, link: int, number: int, base: int = 0) -> Traced:
-        """One frame without its check sequence. In all runs `number` stands for it, and offsets count from `base`."""
+    def trace(self, data: bytes, wire: int, link: int, number: int, base: int = 0, time_ns: int = 0) -> Traced:
+        """One frame without its check sequence. In all runs `number` stands for it, and offsets count from `base`.
+        The time tells which fragments wait no longer."""
         layer = LINKS.get(link)
         if layer is None:
             return Traced([], [], [])
         self._walk.layers = []
         self._walk.address = None
         located = Located.of(data, (Run(0, number, base),))
-        segments = self._walk.run(layer, located, len(data) < wire, number, 0, _NOWHERE)
+        segments = self._walk.run(layer, located, len(data) < wire, number, time_ns, _NOWHERE)
         return Traced(segments, self._walk.layers, self._given_up())
 
     def end(self) -> list[Located]:

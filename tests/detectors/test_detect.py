@@ -106,6 +106,20 @@ def test_origin(name: str, value: str, origin: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("place", "origin"),
+    [
+        ("query", "client-sent"),
+        ("body", "client-sent"),
+        ("referer", "unknown"),
+        ("cookie", "unknown"),
+        ("header", "unknown"),
+    ],
+)
+def test_a_parameter_is_written_by_the_program(place: str, origin: str) -> None:
+    assert one(place, "imei", IMEI).origin == origin
+
+
+@pytest.mark.parametrize(
     ("value", "chain"),
     [
         ("343437373030393030313233", ("hex",)),

@@ -15,7 +15,19 @@ import pytest
 from leakscan.evidence.contents import MAX_LINE_BYTES
 from leakscan.evidence.pack import Pack
 from tests.builders import pcap, pcapng
-from tests.evidence.test_evidence import FIXTURES, KEY, NUMBER, OTHER, change, findings, manifest, pack, run, verdict
+from tests.evidence.test_evidence import (
+    FIXTURES,
+    KEY,
+    NUMBER,
+    OTHER,
+    ROOT,
+    change,
+    findings,
+    manifest,
+    pack,
+    run,
+    verdict,
+)
 from tests.streams import frames, request
 
 if sys.version_info >= (3, 14):
@@ -68,6 +80,17 @@ def test_no_key_of_a_finding_is_anybody_s(pack, capsys, forged):
     touch(folder, **forged)
     code, said = verdict(capsys, str(folder), *FIXTURES)
     assert (code, ("DIFFERS", "findings 1: not what a scan finds") in said) == (1, True)
+
+
+@pytest.mark.parametrize("capture", ["o2-2012", "gateway", "wap-gateway"])
+def test_with_files_of_the_operator_s_it_stands_without_them(pack, capsys, capture):
+    """What depends on them is said not to be compared."""
+    given = [str(ROOT / "fixtures" / f"o2-2012.{name}.toml") for name in ("networks", "policy")]
+    path = str(ROOT / "fixtures" / f"{capture}.pcap")
+    folder = pack(path, flags=("--networks", given[0], "--policy", given[1], "--min-confidence", "hint"))
+    code, said = verdict(capsys, str(folder), path)
+    assert code == 0
+    assert any(status == "note" and "operator's own files" in text for status, text in said)
 
 
 def test_frames_that_are_another_s(pack, capsys):

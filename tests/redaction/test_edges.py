@@ -172,6 +172,18 @@ def test_a_number_over_the_fragments_of_a_datagram(copy, tmp_path, before, turne
     assert wrong_checksums(tmp_path / "out") == []
 
 
+def test_a_number_in_the_last_fragment_and_its_checksum_in_the_first(copy, tmp_path):
+    """UDP, GTP, IP and TCP headers fill the first one to the last byte."""
+    wrapped = gtp_u(*OUTER, 1, 2)
+    packets = [wrapped(segment(1000 + at, HEAD[at : at + 50]), True) for at in range(0, len(HEAD), 50)]
+    at = AT - 20
+    packets.append(wrapped(segment(1000 + at, HEAD[at : at + 50]), True))
+    parts = [ethernet(part, True) for n, packet in enumerate(packets) for part in _fragments(packet, 7, n)]
+    code, made, _, _ = copy(pcap([*frames(FULL), *parts]), "-q")
+    assert (code, FOREIGN.encode() in made) == (0, False)
+    assert wrong_checksums(tmp_path / "out") == []
+
+
 def test_fragments_whose_others_did_not_come(copy, tmp_path):
     """Both ends of a hole, and over two that follow each other."""
     text = b"." * 20 + FOREIGN.encode() + b"." * 23 + FOREIGN.encode() + b"." * 8
@@ -184,6 +196,26 @@ def test_fragments_whose_others_did_not_come(copy, tmp_path):
     assert FOREIGN.encode() not in left
     assert left.count(fake) == 1
     assert FOREIGN[-5:].encode() not in left
+
+
+@pytest.mark.parametrize("make", [pcap, lambda rows: pcap(rows, ns=True), lambda rows: pcapng(frames=rows)])
+def test_an_identification_that_comes_again(copy, tmp_path, make):
+    """A fragment of which the others were lost; two minutes later the same number is another packet's."""
+    first, second = (
+        [ethernet(part, True) for part in _fragments(segment(1000, head, port=41001), 11, 77)]
+        for head in (request("/other", f"X-Nothing: {'at all ' * 30}"), HEAD)
+    )
+    assert AT < 11 * 8 - 20 < AT + len(FOREIGN)  # the number is cut
+    start, minute = 1_326_153_600 * 10**9, 60 * 10**9
+    rows = [(start, frame) for frame in frames(FULL)] + [(start + 10, first[0]), (start + 10, first[1])]
+    assert len(first) > 2
+    rows += [(start + 2 * minute, part) for part in second]
+    code, made, _, err = copy(make(rows), "-q")
+    assert (code, err) == (3, "")  # the first packet was lost
+    assert payloads(made, tmp_path)[-len(second) :] != [part[14:] for part in second]
+    whole = b"".join(payload[20:] for payload in payloads(made, tmp_path)[-len(second) :])
+    assert FOREIGN.encode() not in whole
+    assert fake_of(made) in whole
 
 
 # -- copies that contradict each other -------------------------------------------------------------------------------
@@ -225,7 +257,7 @@ def test_a_contradiction_that_cannot_be_followed_is_named(copy, monkeypatch):
     monkeypatch.setattr(job.Edits, "by_piece", lambda self: iter(()))
     code, made, out, err = copy(pcap([*frames(FULL), *packets]))
     assert (code, made, out) == (1, None, "")
-    assert "in: cannot be replaced: frames 3 contradict others" in err or "frames 4 contradict others" in err
+    assert f"in: cannot be replaced: frame {len(frames(FULL)) + 2}: says something else than others" in err
     assert "nothing was written" in err
     assert FOREIGN not in err
     code, made, _, err = copy(pcap(frames(FULL)))
@@ -283,7 +315,12 @@ def test_a_copy_with_other_requests_is_not_given_away(copy, monkeypatch, tmp_pat
 def test_addresses_in_a_tunnel_in_fragments(copy, tmp_path, units, data):
     """The inner header is in the second fragment, or in both; with and without payload, and of a datagram."""
     wrapped = gtp_u(*OUTER, 1, 2)
-    inner = [segment(999, b"", flags=SYN), segment(1000, data), udp("192.0.2.1", 5000, "203.0.113.53", 53, b"x" * 9)]
+    inner = [
+        segment(999, b"", flags=SYN),
+        segment(1000, data[:3]),
+        segment(1003, data[3:]),
+        udp("192.0.2.1", 5000, "203.0.113.53", 53, b"x" * 9),
+    ]
     parts = [
         ethernet(part, True)
         for number, packet in enumerate(inner)
