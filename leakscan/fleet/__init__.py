@@ -101,6 +101,13 @@ class Fleet:
 
     def leaks(self, live: bool = False) -> Iterator[Leak]:
         """Leaks in the order of series, captures and frames."""
+        try:
+            yield from self._leaks()
+        except Exception:  # of an interruption `rest` is asked
+            self._exit.close()
+            raise
+
+    def _leaks(self) -> Iterator[Leak]:
         self._stamps = {name: stamp(name) for name in self._names}
         crew = _Late(self._crew, self._exit)
         self._units = self._bundled(plan(self._extents(crew)), crew)
@@ -125,7 +132,7 @@ class Fleet:
     def _scan(self, parts: list[_Part], crew: _Late) -> Iterator[Leak]:
         self._queued = parts
         if parts:
-            self._queue = Queue(crew())
+            self._queue = Queue(crew(), self._gate)
             tasks = [(self._unit(part, crew().shares_disk),) for part in parts]
             for index, outcome in self._queue.results(scan_unit, tasks):
                 self._keep(parts[index], outcome)
@@ -140,7 +147,7 @@ class Fleet:
         extents = {name: known[ids[name]] for name in self._names if ids.get(name) in known}
         missing = [name for name in self._names if name not in extents]
         if missing:
-            queue = self._queue = Queue(crew())
+            queue = self._queue = Queue(crew(), self._gate)
             for index, outcome in queue.results(measure, [(name, versions()) for name in missing]):
                 name = missing[index]
                 if isinstance(outcome, Extent):

@@ -18,6 +18,8 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple, TypeVar
 
+from leakscan.interrupt import Gate
+
 POLL_SECONDS = 1.0
 GRACE_SECONDS = 10.0
 
@@ -103,41 +105,59 @@ class Processes(Crew):
 
 
 class Queue:
-    """Tasks on their way through a crew."""
+    """Tasks on their way through a crew. A signal is let through only while nothing is done but waiting: elsewhere it
+    could be raised in the midst of the executor's own work, or where Python lets go of what comes up.
+    """
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, gate: Gate) -> None:
         self._crew = crew
+        self._gate = gate
         self._running: dict[Future[Any], int] = {}
+        self._finished: deque[tuple[int, Any]] = deque()
+        self._suspects: deque[int] = deque()
+        self._attempts: Counter[int] = Counter()
 
     def results(self, function: Callable[..., R], tasks: Sequence[Sequence[Any]]) -> Iterator[tuple[int, R | Lost]]:
         """Number and outcome of every task, as they are finished. What an interruption leaves, `rest` gives.
 
         A task that lost its worker is tried again alone: of several that a dead worker takes along, one is to blame.
         """
-        waiting, suspects, attempts = deque(range(len(tasks))), deque[int](), Counter[int]()
-        while waiting or suspects or self._running:
-            if suspects and not self._running:
-                self._start(function, tasks, suspects)
-            while waiting and not suspects and len(self._running) < self._crew.most:
-                self._start(function, tasks, waiting)
-            done, _ = wait(self._running, POLL_SECONDS, FIRST_COMPLETED)
-            for future in done:
-                number = self._running.pop(future)
-                try:
-                    yield number, self._crew.outcome(future)
-                except WorkerLost as lost:
-                    attempts[number] += 1
-                    if attempts[number] >= self._crew.attempts:
-                        yield number, Lost(lost.reason)
-                    else:
-                        suspects.append(number)
-            if reason := self._crew.gone():
-                left, self._running = [*self._running.values(), *suspects, *waiting], {}
-                yield from ((number, Lost(reason, True)) for number in left)
+        waiting = deque(range(len(tasks)))
+        while waiting or self._suspects or self._running:
+            with self._gate.closed():
+                if self._suspects and not self._running:
+                    self._start(function, tasks, self._suspects)
+                while waiting and not self._suspects and len(self._running) < self._crew.most:
+                    self._start(function, tasks, waiting)
+            done = wait(self._running, POLL_SECONDS, FIRST_COMPLETED).done
+            with self._gate.closed():
+                while done:
+                    self._finish(done.pop())
+            while self._finished:
+                yield self._finished.popleft()
+            with self._gate.closed():
+                reason = self._crew.gone()
+                left = [*self._running.values(), *self._suspects, *waiting] if reason else []
+                if reason:
+                    self._running = {}
+            yield from ((number, Lost(reason, True)) for number in left)
+            if reason:
                 return
+
+    def _finish(self, future: Future[Any]) -> None:
+        number = self._running.pop(future)
+        try:
+            self._finished.append((number, self._crew.outcome(future)))
+        except WorkerLost as lost:
+            self._attempts[number] += 1
+            if self._attempts[number] >= self._crew.attempts:
+                self._finished.append((number, Lost(lost.reason)))
+            else:
+                self._suspects.append(number)
 
     def rest(self) -> Iterator[tuple[int, Any]]:
         """After an interruption: what comes within GRACE_SECONDS of the tasks that were running."""
+        yield from self._finished
         for future in self._running:
             future.cancel()
         self._crew.interrupt()

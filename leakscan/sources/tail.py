@@ -30,8 +30,9 @@ def latest(size: int, opened: Callable[[int, int], Opened]) -> int | None:
     """`opened` gives the bytes from a place on, so many at least. Raises OSError, Fault."""
     with closing(opened(0, HEAD_BYTES)) as source:
         head = _window(read_up_to(source, HEAD_BYTES))
-    with closing(opened(size - TAIL_BYTES & -4, TAIL_BYTES)) as source:
-        tail = read_up_to(source, TAIL_BYTES)
+    place = size - TAIL_BYTES & -4  # where blocks may begin
+    with closing(opened(place, size - place)) as source:
+        tail = read_up_to(source, size - place)
     known = bytes(head.data[:4])
     if pcap.recognises(known):
         return _last_record(pcap.file_header(head), tail)
@@ -73,7 +74,7 @@ def _latest(batches: Iterator[FrameBatch]) -> int | None:
 
 
 def _window(data: bytes) -> Window:
-    return Window(_Nothing(), data, "", Losses(), max(len(data), TAIL_BYTES))
+    return Window(_Nothing(), data, "", Losses(), max(len(data), TAIL_BYTES + 4))
 
 
 class _Nothing:

@@ -21,6 +21,7 @@ import pytest
 from leakscan.errors import UsageError
 from leakscan.fleet import cluster
 from leakscan.fleet.crew import Lost, Queue
+from leakscan.interrupt import Gate
 from leakscan.ways import travels_in_clear
 from tests.fleet.captures import ROOT, result, write
 from tests.fleet.dasks import KEY, SECONDS, Dask, Run, wait_for
@@ -242,7 +243,7 @@ def test_a_task_that_kills_its_workers_takes_no_other_along(tmp_path):
         dask.worker(python_path=str(ROOT), nanny=True)
         crew = cluster.Cluster(dask.address, 1)
         tasks = [(number, 3, str(tmp_path / "note")) for number in range(8)]
-        found = dict(Queue(crew).results(dies, tasks))
+        found = dict(Queue(crew, Gate()).results(dies, tasks))
         crew.close()
     finally:
         dask.close()

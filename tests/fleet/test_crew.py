@@ -12,6 +12,7 @@ import pytest
 
 from leakscan.fleet.crew import Lost, Processes, Queue
 from leakscan.fleet.unit import Setup, Unit
+from leakscan.interrupt import Gate
 from leakscan.spine import Concealer, Settings
 from tests.fleet.captures import result, write
 
@@ -28,7 +29,7 @@ def test_a_task_that_kills_its_worker_takes_no_other_along(tmp_path):
     crew = Processes(2)
     try:
         note = str(tmp_path / "note")
-        found = dict(Queue(crew).results(dies, [(number, 3, note) for number in range(8)]))
+        found = dict(Queue(crew, Gate()).results(dies, [(number, 3, note) for number in range(8)]))
     finally:
         crew.close()
     assert isinstance(found.pop(3), Lost)
@@ -41,7 +42,7 @@ def test_a_worker_that_is_killed_once_costs_nothing(tmp_path):
     crew = Processes(1)
     try:
         note = str(tmp_path / "note")
-        found = dict(Queue(crew).results(dies_once, [(number, note) for number in range(4)]))
+        found = dict(Queue(crew, Gate()).results(dies_once, [(number, note) for number in range(4)]))
     finally:
         crew.close()
     assert found == {number: number for number in range(4)}

@@ -63,7 +63,7 @@ def written(folder: Path, data: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-@pytest.mark.parametrize("cut", [0, 7, 300])
+@pytest.mark.parametrize("cut", [0, 7, 300, 301, 302, 303])
 def test_what_the_end_tells(tmp_path, short, name, cut):
     path = written(tmp_path, WHOLE[name][: len(WHOLE[name]) - cut])
     assert ending(path) == all_of(path)
@@ -94,6 +94,12 @@ def test_a_late_frame_at_the_end_counts(tmp_path, short):
     """Of the last part the latest is meant, not the last."""
     late = [*TIMED[:-2], (LAST + 5 * SECOND, TIMED[-2][1]), TIMED[-1]]
     assert ending(written(tmp_path, pcap(late))) == LAST + 5 * SECOND
+
+
+@pytest.mark.parametrize("more", range(4))
+def test_the_very_last_frame_is_among_them(tmp_path, short, more):
+    """Wherever blocks could begin."""
+    assert ending(written(tmp_path, pcap([*TIMED, (LAST + SECOND, bytes(60 + more))]))) == LAST + SECOND
 
 
 def test_short_captures_are_read_whole(tmp_path):
