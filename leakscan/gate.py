@@ -73,7 +73,7 @@ def day(text: str | None) -> date | None:
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"today: {text!r} is no date such as 2012-01-31") from None
+        raise UsageError(f"--today: {text!r} is no date such as 2012-01-31") from None
 
 
 def judge(summary: Json, rules: Rules) -> Json:

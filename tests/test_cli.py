@@ -198,6 +198,8 @@ def test_the_library(capture):
     *leaks, summary = leakscan.scan([capture()])
     assert [leak.value for leak in leaks] == ["44********23"]
     assert summary.outcome() == "leak"
+    assert repr(summary) == "Summary('leak', requests=1, leaks=1)"
+    assert [item for item in leakscan.scan(capture()) if isinstance(item, leakscan.Leak)]  # one, not in a list
     (finding,) = leakscan.scan_headers([("X-MSISDN", NUMBER)], show_values=True)
     assert (finding.identifier, finding.value) == ("msisdn", NUMBER)
     with pytest.raises(leakscan.errors.UsageError, match="nonsense"):

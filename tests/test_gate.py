@@ -375,7 +375,7 @@ def test_an_expired_ignore_depends_on_the_day_that_it_is(
         ("leakscan.toml", "fail_on = 1", (), "leakscan.toml: fail_on: unknown key; did you mean fail-on?"),
         ("x", "", ("--since", "yesterday"), "since: 'yesterday' is no time"),
         ("x", "", ("--since", "2012-01-02", "--until", "2012-01-01"), "--until: lies before --since"),
-        ("x", "", ("--today", "2012-13-01"), "today: '2012-13-01' is no date"),
+        ("x", "", ("--today", "2012-13-01"), "--today: '2012-13-01' is no date"),
         ("x", "", ("--policy", "none.toml"), "none.toml: cannot be read"),
         ("x", "", ("--baseline", "none.json"), "none.json: cannot be read"),
         ("x", "", ("--show-values", "-f", "sarif"), "--show-values: sarif"),

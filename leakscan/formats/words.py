@@ -229,8 +229,7 @@ def _inconclusive(summary: Json) -> str:
     if not requests:
         return "INCONCLUSIVE: there was no readable request, so nothing can be said."
     return (
-        f"INCONCLUSIVE: no leak in {plural(requests, 'readable request')}, "
-        "but something that should have been read was not (see below)."
+        f"INCONCLUSIVE: no leak in {plural(requests, 'readable request')}, but not all that should have been read was."
     )
 
 
