@@ -280,10 +280,11 @@ def test_a_reader_that_has_seen_enough(capture):
         assert b"Traceback" not in process.stderr.read()
 
 
-@pytest.mark.parametrize("command", ["analyse", "requests"])
-def test_a_full_disk_behind_stdout_is_no_bug(capture, command):
+@pytest.mark.parametrize("words", ["analyse -q {}", "requests -q {}", "redact {0} {0}.redacted", "rules list"])
+def test_a_full_disk_behind_stdout_is_no_bug(capture, words):
+    command = [*COMMAND, *words.format(capture()).split()]
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run([*COMMAND, command, "-q", capture()], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 2
     assert done.stderr.endswith(b"leakscan: error: cannot write to standard output: No space left on device\n")
 
