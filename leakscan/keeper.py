@@ -66,7 +66,7 @@ def write_baseline(
                 progress.say(line)
             if any(blind(summary, False) or summary["folded"] for summary in summaries):
                 progress.say("warning: not everything could be read: the baseline may lack what was there")
-            progress.say(f"{shown_name(output)}: {len(made.entries):,} behaviours")
+            progress.say(f"{shown_name(output)}: {_behaviours(len(made.entries))}")
     return 0
 
 
@@ -78,7 +78,7 @@ def show_baseline(path: str) -> int:
         reason = f": {entry.reason}" if entry.reason else ""
         what = redact(f"{entry.place} {entry.name} to {entry.domain} ({entry.rule}), {state}{reason}")
         _print(f"{entry.fingerprint}  {what}")
-    _print(f"{len(entries):,} behaviours")
+    _print(_behaviours(len(entries)))
     return 0
 
 
@@ -175,6 +175,10 @@ def _toml(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_toml(item) for item in value)}]"
     return json.dumps(show(value) if isinstance(value, str) else value, ensure_ascii=False)
+
+
+def _behaviours(count: int) -> str:
+    return f"{count:,} behaviour{'' if count == 1 else 's'}"
 
 
 def _print(text: str) -> None:

@@ -137,7 +137,7 @@ def test_show(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert cli.run(["baseline", "show"]) == 0
     line, last = capsys.readouterr().out.splitlines()
     assert line.startswith("v1:2upqd3dondktzygj  header x-up-calling-line-id to core.example")
-    assert last == "1 behaviours"
+    assert last == "1 behaviour"
 
 
 ENTRY = {"rule": "r", "place": "header", "name": "n", "domain": "a.example", "fingerprint": "v1:2upqd3dondktzygj"}
