@@ -47,6 +47,8 @@ class Record:
         self._path = Path(path)
         if not self._path.name or self._path.is_dir():
             raise UsageError(f"cannot write {path}: is a directory")
+        if self._path.suffix != ".jsonl":
+            raise UsageError(f"{path}: a record is JSON Lines, its name ends in .jsonl")
         self.keep_days = keep_days
         self._file = -1
         self._size = 0  # of the run and the leaks

@@ -257,6 +257,12 @@ def test_mistakes(tmp_path, what):
     assert names(tmp_path) == before
 
 
+def test_a_name_that_says_something_else(tmp_path):
+    with pytest.raises(UsageError, match=r"results\.txt: a record is JSON Lines"):
+        watch(tmp_path / "results.txt")
+    assert not names(tmp_path)
+
+
 def test_sampling(tmp_path):
     made = watch(tmp_path / "results.jsonl", sample=3)
     for number in range(10):
