@@ -32,6 +32,8 @@ Json = dict[str, Any]
 EXIT_LEAK, EXIT_UNUSED, EXIT_UNREAD = 1, 2, 3
 #: Entries named in a result; there is no bound to how many a file may have.
 MAX_NAMED = 100
+#: Why a request to an MMSC is allowed without an entry (origin.py).
+TO_OWN_CENTRE = "allowed: MMS to the operator's own centre"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def day(text: str | None) -> date | None:
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"today: {text!r} is no date such as 2012-01-31") from None
+        raise UsageError(f"--today: {text!r} is no date such as 2012-01-31") from None
 
 
 def judge(summary: Json, rules: Rules) -> Json:
@@ -103,6 +105,21 @@ def in_use(summary: Json) -> bool:
     """Whether a policy, baseline or ignore file had a say."""
     gate = summary.get("gate")
     return gate is not None and any(gate[kind] is not None for kind in ("policy", "baseline", "ignores"))
+
+
+def says_more(summary: Json) -> bool:
+    """Whether what counts is not all that was found, or a file had a say."""
+    gate = summary.get("gate")
+    return in_use(summary) or (gate is not None and gate["counting"] < _behaviours(summary))
+
+
+def how_many_count(summary: Json) -> str:
+    return f"{summary['gate']['counting']:,} of {_behaviours(summary):,} behaviours count"
+
+
+def _behaviours(summary: Json) -> int:
+    """All that is judged: the rows, and the one for those past the bound."""
+    return len(summary["behaviours"]) + (summary.get("folded") is not None)
 
 
 def blind(summary: Json, allow_inconclusive: bool) -> bool:
@@ -147,7 +164,8 @@ def _by_policy(row: Json, rules: Rules, reasons: list[str]) -> Json | None:
     bad = {verdict: count for verdict, count in row["verdicts"].items() if verdict != ALLOWED}
     if not bad:
         names = f" for {_names(row)}" if row["partners"] else ""
-        return {"kind": "policy", "entry": ", ".join(_partners(row)), "reason": f"allowed{names}"}
+        reason = f"allowed{names}" if names else TO_OWN_CENTRE
+        return {"kind": "policy", "entry": ", ".join(_partners(row)), "reason": reason}
     if rules.policy is not None or set(bad) != {"no-policy"}:
         counts = [f"{verdict}{'' if count == row['leaks'] else f' {count:,}'}" for verdict, count in bad.items()]
         of = f" of {row['leaks']:,} leaks" if len(row["verdicts"]) > 1 else ""

@@ -21,7 +21,7 @@ from leakscan.explain import Explanation
 from leakscan.filenames import shown_name
 from leakscan.flags import Options, ResultOptions, files_of, gate_rules, settings_of
 from leakscan.formats import BINARY, FILE_FORMATS, FORMATS, SHARED, Look, Writer
-from leakscan.gate import Rules, in_use, judge, notes
+from leakscan.gate import Rules, how_many_count, judge, notes, says_more
 from leakscan.interrupt import Gate, Interrupted
 from leakscan.losses import Losses, Problem
 from leakscan.model import Message
@@ -279,9 +279,8 @@ def _outcome(summary: Json) -> str:
     """The last line on stderr: what came out, of how much, what of it counts, and what could not be read."""
     unread, requests = summary["coverage"]["losses"]["unread"], summary["total"]["requests"]
     line = f"{summary['outcome']} in {requests:,} readable request{'' if requests == 1 else 's'}"
-    if in_use(summary):
-        behaviours = len(summary["behaviours"])
-        line += f"; {summary['gate']['counting']:,} of {behaviours:,} behaviour{'' if behaviours == 1 else 's'} count"
+    if says_more(summary):
+        line += f"; {how_many_count(summary)}"
     return f"{line}; not read: {_listed(unread)}" if unread else line
 
 

@@ -43,13 +43,13 @@ class Finding:
     evidence: tuple[str, ...]
 
 
-def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Summary]:
+def scan(captures: str | Path | Iterable[str | Path], **settings: Any) -> Iterator[Leak | Summary]:
     """Leaks of the captures as they are found, then the Summary.
 
-    `captures` as on the command line: files, directories, globs, "-". Settings: `min_confidence` ("probable"),
-    `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks`, `asn_db`, `known`,
-    `rules` and `policy` (paths of those files), `responses` and `bodies` (False), `since` and `until` (RFC 3339: only
-    requests from the one on and before the other). Raises CaptureUnavailable, FileMistake, UsageError
+    `captures` as on the command line, one or many: files, directories, globs, "-". Settings: `min_confidence`
+    ("probable"), `show_values` (False), `pseudonym_key` (bytes, at least 16; random by default), `networks`, `asn_db`,
+    `known`, `rules` and `policy` (paths of those files), `responses` and `bodies` (False), `since` and `until` (RFC
+    3339: only requests from the one on and before the other). Raises CaptureUnavailable, FileMistake, UsageError
     (leakscan.errors).
     """
     from leakscan.reading import Reading  # late: numpy and dpkt, which `scan_headers` does not need
@@ -58,7 +58,8 @@ def scan(captures: Iterable[str | Path], **settings: Any) -> Iterator[Leak | Sum
 
     made = settings_from(settings)
     losses = Losses()
-    names = expand([str(capture) for capture in captures], losses)
+    given = [captures] if isinstance(captures, str | Path) else captures
+    names = expand([str(capture) for capture in given], losses)
     found = Scan(Reading(series(names, losses), losses, responses=made.responses, bodies=made.bodies), names, made)
     yield from found.leaks()
     yield from found.rest()

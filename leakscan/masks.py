@@ -183,7 +183,8 @@ def _cell(value: str) -> str:
 
 
 def _token(value: str) -> str:
-    if _MAC.fullmatch(value):
+    found = _MAC.fullmatch(value)
+    if found and found[2]:  # twelve hex digits in a row may be anything
         return _mac(value)
     return f"{value[:4]}... {_length(value)}" if len(value) >= MIN_TOKEN else _length(value)
 

@@ -112,6 +112,10 @@ class Summary:
         self._unattributed = NetworkRow()
         self._kinds: Bounded[str, Tally] = Bounded(MAX_KINDS, partial(Tally, EXACT_IN_WHOLE))
 
+    def __repr__(self) -> str:
+        total = self.joined().total
+        return f"Summary({self.outcome()!r}, requests={total.requests}, leaks={total.leaks})"
+
     @property
     def requests(self) -> int:
         """Readable requests: the denominator of everything."""

@@ -198,6 +198,8 @@ def test_the_library(capture):
     *leaks, summary = leakscan.scan([capture()])
     assert [leak.value for leak in leaks] == ["44********23"]
     assert summary.outcome() == "leak"
+    assert repr(summary) == "Summary('leak', requests=1, leaks=1)"
+    assert [item for item in leakscan.scan(capture()) if isinstance(item, leakscan.Leak)]  # one, not in a list
     (finding,) = leakscan.scan_headers([("X-MSISDN", NUMBER)], show_values=True)
     assert (finding.identifier, finding.value) == ("msisdn", NUMBER)
     with pytest.raises(leakscan.errors.UsageError, match="nonsense"):
@@ -278,10 +280,11 @@ def test_a_reader_that_has_seen_enough(capture):
         assert b"Traceback" not in process.stderr.read()
 
 
-@pytest.mark.parametrize("command", ["analyse", "requests"])
-def test_a_full_disk_behind_stdout_is_no_bug(capture, command):
+@pytest.mark.parametrize("words", ["analyse -q {}", "requests -q {}", "redact {0} {0}.redacted", "rules list"])
+def test_a_full_disk_behind_stdout_is_no_bug(capture, words):
+    command = [*COMMAND, *words.format(capture()).split()]
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run([*COMMAND, command, "-q", capture()], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 2
     assert done.stderr.endswith(b"leakscan: error: cannot write to standard output: No space left on device\n")
 

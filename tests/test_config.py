@@ -91,7 +91,7 @@ def test_files_are_meant_from_the_folder_of_the_configuration(here: Path, capsys
     (ci / "known.json").write_text('{"schema": 1, "behaviours": []}')
     (ci / "leakscan.toml").write_text('baseline = "known.json"\noutput = ["leaks.jsonl", "json=a=b"]\n')
     code, _, err = run(capsys, "analyse", "-c", "ci/leakscan.toml", "a.pcap")
-    assert (code, "1 of 1 behaviour count" in err) == (1, True)
+    assert (code, "1 of 1 behaviours count" in err) == (1, True)
     assert {path.name for path in ci.iterdir()} == {"known.json", "leakscan.toml", "leaks.jsonl", "a=b"}
     assert run(capsys, "analyse", "-c", "ci/leakscan.toml", "--baseline", "ci/known.json", "a.pcap")[0] == 1
 

@@ -50,6 +50,7 @@ MASKED = [
     ("cell_location", "00101", "(5 characters)"),
     ("subscriber_token", "OTgxMTYxMDgwAAAA", "OTgx... (16 characters)"),
     ("subscriber_token", "OTgxMTYxMDg", "(11 characters)"),
+    ("subscriber_token", "A1b2C3d4E5f6", "A1b2... (12 characters)"),  # no MAC: hex digits in a row may be anything
     ("subscriber_token", "1", "(1 character)"),
     ("subscriber_profile", "prepaid-gold-customer", "(21 characters)"),
     ("never heard of", "447700900123", "(12 characters)"),

@@ -6,6 +6,7 @@ command runs, so that `--help` and `--version` are fast.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 import click
@@ -66,8 +67,7 @@ def leaf_commands() -> list[tuple[str, click.Command]]:
 def run(arguments: list[str]) -> int:
     """Run one command; gives its exit code. Nothing that was captured reaches stderr."""
     try:
-        job = cli.main(arguments, prog_name="leakscan", standalone_mode=False)
-        return job() if callable(job) else int(job or 0)
+        return _done(arguments)
     except _NO_ARGUMENTS as error:  # the whole help
         click.echo(error.format_message(), err=True)
         return error.exit_code
@@ -89,6 +89,13 @@ def run(arguments: list[str]) -> int:
         if {"-v", "--verbose"} & set(arguments):
             _place(error)
         return EXIT_BUG
+
+
+def _done(arguments: list[str]) -> int:
+    job = cli.main(arguments, prog_name="leakscan", standalone_mode=False)
+    code = job() if callable(job) else int(job or 0)
+    sys.stdout.flush()  # while what cannot be written can still be told
+    return code
 
 
 def _complain(text: str) -> None:

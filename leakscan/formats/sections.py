@@ -12,7 +12,7 @@ from typing import NamedTuple
 from leakscan.formats import compared
 from leakscan.formats.rows import Json
 from leakscan.formats.words import carrier, disguised, label, listed, number, people, percent, plural
-from leakscan.gate import in_use
+from leakscan.gate import how_many_count, says_more
 from leakscan.losses import LOSSES, OTHER, UNREAD
 
 
@@ -32,7 +32,7 @@ def sections(summary: Json, most: int) -> list[Section]:
     each of the first five.
     """
     before = [between(summary["comparison"], most)] if "comparison" in summary else []
-    found = [_hosts, _names, *([_gate] if in_use(summary) else [])] if summary["total"]["leaks"] else []
+    found = [_hosts, _names, *([_gate] if says_more(summary) else [])] if summary["total"]["leaks"] else []
     return [
         *before,
         _carriers(summary, most),
@@ -172,7 +172,7 @@ def _gate(summary: Json, most: int) -> Section:
     ]
     gate = summary["gate"]
     files = [f"{kind} {gate[kind]['file']}" for kind in ("policy", "baseline", "ignores") if gate[kind]]
-    notes = (f"{gate['counting']:,} of {plural(len(ranked), 'behaviour')} count", *files)
+    notes = (how_many_count(summary), *files)
     return Section(
         "What counts, and why",
         ("counts", "severity", "where", "host", "leaks", "why"),

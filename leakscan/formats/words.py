@@ -188,7 +188,10 @@ def _recipients(summary: Json) -> str:
     hosts = plural(counted(summary)["host_count"], "host")
     if not judged(summary):
         return hosts
-    return f"{hosts} outside the policy" if summary["outside"]["leaks"] else f"{hosts} of partners only"
+    if summary["outside"]["leaks"]:
+        return f"{hosts} outside the policy"
+    partners = any(row["partners"] for row in summary["behaviours"])
+    return f"{hosts} of partners only" if partners else f"{hosts} of the operator's own only"
 
 
 def people_in_words(row: Json) -> str:
@@ -229,8 +232,7 @@ def _inconclusive(summary: Json) -> str:
     if not requests:
         return "INCONCLUSIVE: there was no readable request, so nothing can be said."
     return (
-        f"INCONCLUSIVE: no leak in {plural(requests, 'readable request')}, "
-        "but something that should have been read was not (see below)."
+        f"INCONCLUSIVE: no leak in {plural(requests, 'readable request')}, but not all that should have been read was."
     )
 
 

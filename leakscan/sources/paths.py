@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,14 +17,29 @@ from leakscan.sources.stream import STDIN
 
 
 def expand(arguments: Sequence[str], wanted: Callable[[str], bool] = lambda name: True) -> list[str]:
-    """Names of all captures that `arguments` stand for, each once.
+    """Names of all captures that `arguments` stand for, each once: a file under two names is read under the first.
 
     Directories are searched to the bottom, in natural order (x.pcap2 before x.pcap10), without following links to other
     directories; of the files in them only those are taken that are `wanted`. A name that exists is taken as it is, even
     when it looks like a pattern. Raises CaptureUnavailable when an argument does not exist, matches nothing or may not
     be read.
     """
-    return list(dict.fromkeys(name for argument in arguments for name in _expand(argument, wanted)))
+    names = dict.fromkeys(name for argument in arguments for name in _expand(argument, wanted))
+    first: dict[object, str] = {}
+    for name in names:
+        first.setdefault(_identity(name), name)
+    return list(first.values())
+
+
+def _identity(name: str) -> object:
+    """The same for all names of a regular file; of anything else its name."""
+    if is_remote(name) or name == STDIN:
+        return name
+    try:
+        found = os.stat(name)  # noqa: PTH116 - a hundred thousand files are many
+    except OSError:
+        return name
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else name
 
 
 def is_remote(name: str) -> bool:

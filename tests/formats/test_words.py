@@ -126,7 +126,7 @@ def test_not_found_is_never_said_of_what_could_not_be_read() -> None:
     losses["http.head-cut"] += 1
     made.add_request(host="a.example", network=None, bearer="unknown", time_ns=START_NS)
     assert said(made).startswith(
-        "INCONCLUSIVE: no leak in 1 readable request, but something that should have been read was not (see below)."
+        "INCONCLUSIVE: no leak in 1 readable request, but not all that should have been read was."
     )
 
 

@@ -48,6 +48,12 @@ def test_expand(folder: Path, arguments: list[str], names: list[str]) -> None:
     assert not losses
 
 
+def test_a_file_under_two_names_is_read_once(folder: Path) -> None:
+    (folder / "latest.pcap").symlink_to(folder / "x.pcap")
+    names = ["./x.pcap", "latest.pcap", "x.pcap", str(folder / "x.pcap"), "x.pcap2"]
+    assert expand(names, Losses()) == ["./x.pcap", "x.pcap2"]
+
+
 @pytest.mark.parametrize("argument", ["none.pcap", "*.none", "none/", ""])
 def test_nothing_there(folder: Path, argument: str) -> None:
     with pytest.raises(CaptureUnavailable, match=r"no such|nothing matches") as error:
@@ -110,7 +116,7 @@ def test_what_is_no_capture_in_a_directory(folder: Path) -> None:
 def test_directories_hold_no_pipes_and_links_are_not_followed_into_others(folder: Path) -> None:
     os.mkfifo(folder / "sub/pipe.pcap")
     (folder / "sub/loop").symlink_to("..")
-    (folder / "sub/c.cap").symlink_to("b.cap")
+    (folder / "sub/c.cap").symlink_to("../x.pcap")
     assert expand(["sub"], Losses()) == ["sub/a.pcapng.gz", "sub/b.cap", "sub/c.cap"]
     assert expand(["sub/pipe.pcap"], Losses()) == ["sub/pipe.pcap"]
 
