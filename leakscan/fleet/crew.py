@@ -14,8 +14,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from leakscan.interrupt import Gate
@@ -113,6 +114,7 @@ class Queue:
         self._crew = crew
         self._gate = gate
         self._running: dict[Future[Any], int] = {}
+        self._done: SimpleQueue[Future[Any]] = SimpleQueue()  # waited for: a signal in `wait` would leave locks behind
         self._finished: deque[tuple[int, Any]] = deque()
         self._suspects: deque[int] = deque()
         self._attempts: Counter[int] = Counter()
@@ -129,10 +131,11 @@ class Queue:
                     self._start(function, tasks, self._suspects)
                 while waiting and not self._suspects and len(self._running) < self._crew.most:
                     self._start(function, tasks, waiting)
-            done = wait(self._running, POLL_SECONDS, FIRST_COMPLETED).done
+            with contextlib.suppress(Empty):
+                self._done.put(self._done.get(timeout=POLL_SECONDS))
             with self._gate.closed():
-                while done:
-                    self._finish(done.pop())
+                while not self._done.empty():
+                    self._finish(self._done.get())
             while self._finished:
                 yield self._finished.popleft()
             with self._gate.closed():
@@ -169,7 +172,9 @@ class Queue:
 
     def _start(self, function: Callable[..., R], tasks: Sequence[Sequence[Any]], numbers: deque[int]) -> None:
         number = numbers.popleft()
-        self._running[self._crew.submit(function, *tasks[number])] = number
+        future = self._crew.submit(function, *tasks[number])
+        self._running[future] = number
+        future.add_done_callback(self._done.put)
 
 
 def _become_worker() -> None:
