@@ -18,13 +18,13 @@ SECONDS = 60
 class Dask:
     """A scheduler and its workers, as processes; their logs are kept."""
 
-    def __init__(self, folder: Path, protocol: str = "tcp", **environment: str) -> None:
-        """`environment`: of all of them."""
+    def __init__(self, folder: Path, protocol: str = "tcp", python_path: str = "", **environment: str) -> None:
+        """`python_path`: where the scheduler finds more than what is installed. `environment`: of all of them."""
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
         self._environment = {**os.environ, "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "debug", **environment}
         arguments = ("--port", "0", "--dashboard-address", "127.0.0.1:0", "--no-show", "--protocol", protocol)
-        self.scheduler = self._start("scheduler", "dask_scheduler", *arguments)
+        self.scheduler = self._start("scheduler", "dask_scheduler", *arguments, python_path=python_path)
         self.address = self._found("scheduler", rf"Scheduler at:\s+({protocol}://\S+)")
         self.dashboard = self._found("scheduler", r"dashboard at:\s+(http://[0-9.:]+)")
 

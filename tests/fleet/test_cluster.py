@@ -238,7 +238,7 @@ def test_a_task_that_kills_its_workers_takes_no_other_along(tmp_path):
     """Dask gives up what waited on the same worker as well."""
     folder = tmp_path / "dask"
     folder.mkdir()
-    dask = Dask(folder, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
+    dask = Dask(folder, python_path=str(ROOT), DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
     try:
         dask.worker(python_path=str(ROOT), nanny=True)
         crew = cluster.Cluster(dask.address, 1)
