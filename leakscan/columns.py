@@ -65,8 +65,9 @@ class Packets(NamedTuple):
     cut: Bits  # the capture holds only the frame's first bytes
     teid: Ints  # of the GTP-U tunnel around it, NO_TUNNEL without
 
-    def take(self, which: Bits | Ints) -> Packets:
-        return Packets._make(column[which] for column in self)
+    def take(self, which: Ints) -> Packets:
+        """Those at these positions: three times as fast as by a column of bits."""
+        return Packets._make([column.take(which) for column in self])
 
 
 class Segments(NamedTuple):
@@ -84,8 +85,8 @@ class Segments(NamedTuple):
     teid: Ints  # NO_TUNNEL outside of GTP-U
     token: Tokens  # verdicts.Verdicts.token
 
-    def take(self, which: Bits | Ints) -> Segments:
-        return Segments._make(column[which] for column in self)
+    def take(self, which: Ints) -> Segments:
+        return Segments._make([column.take(which) for column in self])
 
 
 def u16(buf: Bytes, at: Ints) -> Ints:
@@ -121,8 +122,9 @@ class Batch:
         self.bare = bare
 
     def packets(self, which: Bits, offset: Ints) -> Packets:
-        teid = np.full(np.count_nonzero(which), NO_TUNNEL)
-        return Packets(self.frame[which], offset[which], self.end[which], self.cut[which], teid)
+        there = np.flatnonzero(which)
+        teid = np.full(len(there), NO_TUNNEL)
+        return Packets(there, offset.take(there), self.end.take(there), self.cut.take(there), teid)
 
     def long_enough(self, size: int) -> Bits:
         """Frames with at least `size` bytes; the others are odd."""
@@ -163,7 +165,7 @@ class Batch:
         if good.all():
             return packets
         self.odd[packets.frame[~good]] = True
-        return packets.take(good)
+        return packets.take(np.flatnonzero(good))
 
 
 def ethernet(batch: Batch) -> Located:
@@ -261,7 +263,8 @@ def _carried(
         encrypted = np.count_nonzero(other & (protocol == _ESP))
         add(batch.losses, "ip.encrypted", encrypted)
         add(batch.losses, "ip.not-tcp", np.count_nonzero(other) - encrypted)
-        packets, words, ip_end = packets.take(tcp), words[:, tcp], ip_end[tcp]
+        which = np.flatnonzero(tcp)
+        packets, words, ip_end = packets.take(which), words.take(which, 1), ip_end.take(which)
     return _segments(batch, packets, words, header, ip_end, hashed)
 
 
@@ -301,7 +304,7 @@ def _gtp_u(batch: Batch, packets: Packets, words: Ints, at: Ints, ip_end: Ints) 
         offset += size
         there &= ~extended | ((size > 0) & (offset <= packets.end) & (buf[np.minimum(offset, last) - 1] == 0))
     there &= offset < end
-    inside = Packets(packets.frame, offset, end, packets.cut, words[3]).take(there)
+    inside = Packets(packets.frame, offset, end, packets.cut, words[3]).take(np.flatnonzero(there))
     if len(inside.frame):
         batch.inner.append(inside)
     return there
@@ -314,27 +317,29 @@ def _segments(batch: Batch, packets: Packets, words: Ints, header: int, ip_end: 
     payload = at + (words[base + 3] >> 28) * 4
     flags = words[base + 3] >> 16 & 0xFF
     good = (at + TCP_HEADER <= payload) & (payload <= end)
+    size = ip_end - payload
+    cut = missing = ip_end - end
     if not good.all():
         batch.odd[packets.frame[~good]] = True
-    batch.payload_bytes += int((ip_end - payload)[good].sum())
-    missing = ip_end - end
-    add(batch.losses, "tcp.cut", np.count_nonzero(missing[good]))
+        size, cut = size[good], missing[good]
+    batch.payload_bytes += int(size.sum())
+    add(batch.losses, "tcp.cut", np.count_nonzero(cut))
     if not batch.bare:
         good &= (flags & SYN != 0) | (ip_end > payload)
-    words, size = words[:, good], 8 if header == 20 else 32
-    teid = packets.teid[good]
+    which, width = np.flatnonzero(good), 8 if header == 20 else 32
+    words, teid, at = words.take(which, 1), packets.teid.take(which), at.take(which)
     return Segments(
-        frame=packets.frame[good],
-        address=at[good] - size,
-        width=np.full(len(teid), size),
-        tcp=at[good],
-        payload=payload[good],
-        end=end[good],
-        missing=missing[good],
-        flags=flags[good],
+        frame=packets.frame.take(which),
+        address=at - width,
+        width=np.full(len(teid), width),
+        tcp=at,
+        payload=payload.take(which),
+        end=end.take(which),
+        missing=missing.take(which),
+        flags=flags.take(which),
         seq=words[base + 1],
         teid=teid,
-        token=hashed(words[base - size // 4 : base + 1], teid),
+        token=hashed(words[base - width // 4 : base + 1], teid),
     )
 
 
@@ -342,7 +347,7 @@ def by_version(batch: Batch, packets: Packets) -> Located:
     """Part packets by the version nibble of their header."""
     version = batch.buf[packets.offset] >> 4
     batch.odd[packets.frame[(version != 4) & (version != 6)]] = True
-    return packets.take(version == 4), packets.take(version == 6)
+    return packets.take(np.flatnonzero(version == 4)), packets.take(np.flatnonzero(version == 6))
 
 
 #: LINKTYPE_ -> how to find the IP packets of a batch

@@ -116,7 +116,7 @@ class Sieve:
             yield from odd
             return
         buf = np.frombuffer(frames.buffer, np.uint8)
-        kept = segments.take(~self._ignored(buf, segments, reopened, sifted.begins))
+        kept = segments.take(np.flatnonzero(~self._ignored(buf, segments, reopened, sifted.begins)))
         yield from self._build(frames, kept, iter(odd))
 
     def _ignored(self, buf: Bytes, segments: Segments, reopened: list[int], begins: Bits | None = None) -> Bits:

@@ -57,7 +57,7 @@ def records(window: Window, header: FileHeader, number: int = 1, limit: int | No
     while True:
         starts, end = _walk(window, header, limit)
         if starts:
-            batch = _batch(window, header, origin, np.array(starts, np.int64), number, longest)
+            batch = _batch(window, header, origin, np.fromiter(starts, np.int64, len(starts)), number, longest)
             good = len(batch.start)
             if good:
                 yield batch
