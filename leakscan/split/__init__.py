@@ -43,8 +43,8 @@ _DIGITS = re.compile("[0-9]+")
 
 def pays(names: Sequence[str], jobs: int | None) -> bool:
     """Whether captures are to be shared by several processes: where that is wanted, possible, worth their start, and
-    faster than to give each process series of its own. A single capture is relay.py's when it is small or compressed,
-    or when there are fewer than MIN_WORKERS.
+    faster than to give each process series of its own. A single capture is relay.py's when it is small, or when there
+    are fewer than MIN_WORKERS; a compressed one keeps one reader, which feeds them all.
     """
     count = workers(jobs)
     if count < (MIN_WORKERS if len(names) == 1 else 2) or (os.cpu_count() or 1) < 2:
@@ -57,7 +57,7 @@ def pays(names: Sequence[str], jobs: int | None) -> bool:
     size_of, total = dict(zip(names, found, strict=True)), sum(found)
     shared = min(count, SHARED)
     if 2 * sum(size for name, size in size_of.items() if size >= BIG_BYTES and plain(name)) < total:
-        shared = HALF_SHARED if len(names) > 1 else 0
+        shared = HALF_SHARED
     return shared >= APART * total / max(_longest(size_of), total / count)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
+import lzma
 import os
 import signal
 import subprocess
@@ -50,6 +52,17 @@ def result(*arguments: str) -> tuple[int, str, str]:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run(["analyse", *arguments])
     return code, out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz"])
+def test_a_compressed_capture_has_one_reader_and_all_detectors(always, tmp_path, suffix):
+    path = tmp_path / f"some.pcap{suffix}"
+    pack = {".gz": gzip.compress, ".xz": lzma.compress}[suffix]
+    path.write_bytes(pack(pcap(many(400))))
+    arguments = ("-f", "jsonl", *always, str(path))
+    one, three = result("-j", "1", *arguments), result("-v", "-j", "3", *arguments)
+    assert three[:2] == one[:2]
+    assert "0 stretches read by 3 workers" in three[2]
 
 
 @pytest.mark.parametrize("format_name", ["jsonl", "json", "table"])
@@ -174,6 +187,7 @@ def test_when_it_pays(tmp_path, monkeypatch):
     assert not split.pays(apart, 8)  # series of their own are the better unit
     assert not split.pays([big], 1)
     assert not split.pays([small], 2)
+    assert split.pays([packed], 3)
     assert not split.pays([packed], 2)
     assert not split.pays([big, "-"], 2)
     assert not split.pays([], 2)
