@@ -99,15 +99,11 @@ class Glance:
         if len(words) != 3 or words[1][:1] != b"/" or words[2][:7] != b"HTTP/1." or b"\t" in line:
             return _SOMETHING
         target = words[1]
-        path, _, query = target.partition(b"?")
-        pieces = path.split(b"/")
-        if b"=" not in pieces[-1]:
-            del pieces[-1]  # nothing follows it: it is no name
         if (
             len(line) <= MAX_VALUE_CHARS
-            and b";" not in path
+            and b";" not in target.partition(b"?")[0]
             and (quiet or not may_name_inside(line))
-            and self._no_name(pieces + query.translate(_PIECES).split(b"&"))
+            and self._no_name(_names_of(target))
             and (quiet or not self._stands(target, "query"))
         ):
             return _NOTHING
@@ -157,11 +153,11 @@ class Glance:
         return _SOMETHING if detect(found, losses, self._catalogue) or losses else _NOTHING
 
 
-def _names_of(referer: bytes) -> list[bytes]:
-    """What may be, or begin with, a name in a Referer: the segments of its path, the last only with a value in it, and
-    the pieces of its query. Its host is none, but costs only a closer look.
+def _names_of(target: bytes) -> list[bytes]:
+    """What may be, or begin with, a name in a target or a Referer: the segments of its path, the last only with a value
+    in it, and the pieces of its query. A host is none, but costs only a closer look.
     """
-    path, _, query = referer.partition(b"?")
+    path, _, query = target.partition(b"?")
     segments = path.translate(_SEGMENTS).split(b"/")
     if b"=" not in segments[-1]:
         del segments[-1]

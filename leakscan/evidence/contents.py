@@ -25,12 +25,7 @@ MAX_LINE_BYTES = 4 << 20  # a request line of 64 KiB, twice, each byte as an esc
 def read_manifest(folder: Folder) -> tuple[Json, str]:
     """The manifest, and its SHA-256."""
     where = f"{folder.path}/{MANIFEST}"
-    with folder.open(MANIFEST) as file:
-        data = file.read(MAX_MANIFEST_BYTES + 1)
-    try:
-        made = _loads(data) if len(data) <= MAX_MANIFEST_BYTES else None
-    except (ValueError, RecursionError) as error:
-        raise FileMistake(where, "", "no JSON") from error
+    made, data = _read(folder, MANIFEST)
     if not isinstance(made, dict) or made.get("type") != KIND:
         raise FileMistake(where, "type", f"{KIND!r} is needed here")
     if made.get("schema") != SCHEMA:
@@ -42,15 +37,9 @@ def read_manifest(folder: Folder) -> tuple[Json, str]:
 
 
 def read_summary(folder: Folder) -> Json:
-    where = f"{folder.path}/{SUMMARY}"
-    with folder.open(SUMMARY) as file:
-        data = file.read(MAX_MANIFEST_BYTES + 1)
-    try:
-        made = _loads(data)
-    except (ValueError, RecursionError) as error:
-        raise FileMistake(where, "", "no JSON") from error
+    made, _ = _read(folder, SUMMARY)
     if not isinstance(made, dict):
-        raise FileMistake(where, "", "no summary")
+        raise FileMistake(f"{folder.path}/{SUMMARY}", "", "no summary")
     return made
 
 
@@ -70,6 +59,16 @@ def findings(folder: Folder) -> Iterator[Json]:
             if not right:
                 raise FileMistake(where, f"line {number}", "no finding")
             yield made
+
+
+def _read(folder: Folder, name: str) -> tuple[Any, bytes]:
+    """What a file holds, None when it is too long, and its bytes."""
+    with folder.open(name) as file:
+        data = file.read(MAX_MANIFEST_BYTES + 1)
+    try:
+        return (_loads(data) if len(data) <= MAX_MANIFEST_BYTES else None), data
+    except (ValueError, RecursionError) as error:
+        raise FileMistake(f"{folder.path}/{name}", "", "no JSON") from error
 
 
 def _loads(data: bytes) -> Any:

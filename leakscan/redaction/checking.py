@@ -7,6 +7,7 @@ may be given away. State: none.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import tee
 from pathlib import Path
 
 from leakscan.errors import LeakscanError
@@ -90,7 +91,7 @@ class Leftovers:
 
     def _in_headers(self) -> list[str]:
         """Replaced once more: nothing changes."""
-        row, frames = pieces(str(self._path)) or (), pieces(str(self._path)) or ()
+        row, frames = tee(pieces(str(self._path)) or ())
         again = Writing(Edits(), self._addresses).copy(row)
         return [
             f"an address in frame {piece.frame} of the copy"

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from leakscan.sources import content, pcap, pcapng
 from leakscan.sources.interface import Clock, Interface, parse_interface
-from leakscan.sources.links import linktype
 
 MAX_PIECE_BYTES = 64 << 20
 DECRYPTION_SECRETS = 10  # draft-ietf-opsawg-pcapng section 4.7
@@ -130,7 +129,7 @@ def _blocks(source: _Bytes) -> Iterator[Piece]:
         if kind == _INTERFACE and len(data) >= 20:
             own, described = parse_interface(bytearray(data), order)
             snap = snap if interfaces else own
-            interfaces.append(described._replace(link=linktype(described.link)))
+            interfaces.append(described)
         layout = pcapng.PACKET_BLOCKS.get(kind)
         if layout is None or len(data) < layout.overhead:
             yield Piece(data, kind, order, 0, 0, 0, 0, NO_LINK, 0)
